@@ -8,6 +8,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define PAWL_NS_PER_US 1000ull
 #define PAWL_NS_PER_MS 1000000ull
 #define PAWL_NS_PER_S  1000000000ull
@@ -17,5 +21,9 @@ uint64_t pawl_clock_now_ns(void);
 
 /* CLOCK_REALTIME, a label. */
 uint64_t pawl_clock_wall_ns(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
