@@ -1,0 +1,48 @@
+#!/bin/sh
+# selftest.sh: each rule passes on a clean little tree and fails on the same tree with one defect.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+failures=0
+
+fresh()
+{
+    rm -rf "${tree:?}"/*
+    mkdir -p "$tree/runtime" "$tree/shm" "$tree/build"
+    cp "$here/../../.clang-format" "$tree/"
+    printf '#ifndef A_H\n#define A_H\n#include <stdint.h>\nuint32_t a(void);\n#endif\n' >"$tree/runtime/a.h"
+    printf '#include "runtime/a.h"\n' >"$tree/shm/b.c"
+    printf '\tbuild output is not the tree \n' >"$tree/build/c.c"
+}
+
+expect()
+{
+    want=$1 rule=$2 what=$3
+    if "$here/$rule.sh" "$tree" >/dev/null 2>&1; then got=pass; else got=fail; fi
+    if [ "$got" != "$want" ]; then
+        echo "lint_$rule on $what: $got, expected $want"
+        failures=$((failures + 1))
+    fi
+}
+
+for rule in layers format headers doors text; do
+    fresh
+    expect pass "$rule" "a clean tree"
+done
+
+fresh && echo '#include "shm/b.h"' >"$tree/runtime/d.c" && expect fail layers "an include upwards"
+fresh && echo '#include "../runtime/a.h"' >"$tree/shm/d.c" && expect fail layers "a relative include"
+fresh && mkdir "$tree/misc" && echo 'int x;' >"$tree/misc/d.c" && expect fail layers "an unknown folder"
+fresh && printf 'int  x ;\n' >"$tree/runtime/d.c" && expect fail format "a badly laid out file"
+fresh && printf 'uint32_t b(void);\n' >"$tree/runtime/d.h" && expect fail headers "a header that needs another"
+fresh && printf 'int x;\n' >"$tree/runtime/d.cpp" && expect fail doors "a C++ file elsewhere"
+fresh && printf '#include <torch/torch.h>\n' >"$tree/runtime/toml.cpp" && expect fail doors "torch in the TOML door"
+fresh && printf '#include <toml++/toml.h>\n' >"$tree/shm/d.c" && expect fail doors "toml++ outside its door"
+fresh && printf '#include <vector>\n' >"$tree/shm/d.h" && expect fail doors "a C++ header in a C header"
+fresh && printf 'int x;\t\n' >"$tree/runtime/d.c" && expect fail text "a tab"
+fresh && printf 'int x; \n' >"$tree/runtime/d.c" && expect fail text "trailing space"
+fresh && printf 'int x;' >"$tree/runtime/d.c" && expect fail text "a missing last newline"
+fresh && printf '/* \303\251 */\n' >"$tree/runtime/d.c" && expect fail text "a byte that is not ASCII"
+
+[ "$failures" -eq 0 ]
