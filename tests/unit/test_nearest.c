@@ -1,0 +1,67 @@
+#include "runtime/nearest.h"
+
+#include <string.h>
+
+#include "support/test.h"
+
+START_TEST(each_kind_of_slip_is_one_edit)
+{
+    ck_assert_uint_eq(pawl_nearest_distance("train", "train"), 0);
+    ck_assert_uint_eq(pawl_nearest_distance("tran", "train"), 1);
+    ck_assert_uint_eq(pawl_nearest_distance("trrain", "train"), 1);
+    ck_assert_uint_eq(pawl_nearest_distance("troin", "train"), 1);
+    ck_assert_uint_eq(pawl_nearest_distance("trian", "train"), 1);
+    ck_assert_uint_eq(pawl_nearest_distance("", "abc"), 3);
+    ck_assert_uint_eq(pawl_nearest_distance("abc", ""), 3);
+    ck_assert_uint_eq(pawl_nearest_distance("kitten", "sitting"), 3);
+    ck_assert_uint_eq(pawl_nearest_distance("ca", "abc"), 3);
+}
+END_TEST
+
+START_TEST(case_and_dashes_cost_nothing)
+{
+    ck_assert_uint_eq(pawl_nearest_distance("Learning-Rate", "learning_rate"), 0);
+}
+END_TEST
+
+START_TEST(the_closest_wins_and_the_first_of_equals)
+{
+    struct pawl_nearest nearest = {.word = "chek"};
+    pawl_nearest_offer(&nearest, "cheek");
+    pawl_nearest_offer(&nearest, "check");
+    ck_assert_str_eq(nearest.best, "cheek");
+    pawl_nearest_offer(&nearest, "CHEK");
+    ck_assert_str_eq(nearest.best, "CHEK");
+}
+END_TEST
+
+START_TEST(what_shares_too_little_is_not_offered)
+{
+    struct pawl_nearest nearest = {.word = "xyz"};
+    pawl_nearest_offer(&nearest, "info");
+    pawl_nearest_offer(&nearest, "xab");
+    pawl_nearest_offer(&nearest, "q");
+    ck_assert_ptr_null(nearest.best);
+    nearest.word = "q";
+    pawl_nearest_offer(&nearest, "z");
+    ck_assert_ptr_null(nearest.best);
+}
+END_TEST
+
+START_TEST(a_very_long_word_is_close_to_nothing)
+{
+    char text[4 * PAWL_NEAREST_BYTES_MAX];
+    memset(text, 'a', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    struct pawl_nearest nearest = {.word = text};
+    pawl_nearest_offer(&nearest, "aaa");
+    ck_assert_ptr_null(nearest.best);
+    text[PAWL_NEAREST_BYTES_MAX - 1] = '\0';
+    pawl_nearest_offer(&nearest, text);
+    ck_assert_ptr_eq(nearest.best, text);
+}
+END_TEST
+
+PAWL_TEST_MAIN("nearest", each_kind_of_slip_is_one_edit, case_and_dashes_cost_nothing,
+               the_closest_wins_and_the_first_of_equals, what_shares_too_little_is_not_offered,
+               a_very_long_word_is_close_to_nothing)
