@@ -192,7 +192,7 @@ START_TEST(a_merge_is_what_one_histogram_of_both_would_be)
 {
     static struct pawl_hist both, second;
     for (size_t i = 0; i < VALUE_COUNT; i++) {
-        uint64_t value = random_word() >> (20 + random_word() % 44);
+        uint64_t value = 1 + (random_word() >> (20 + random_word() % 44));
         pawl_hist_record(i % 3 ? &hist : &second, value);
         pawl_hist_record(&both, value);
     }
@@ -225,7 +225,12 @@ static void check_consistent(void)
 {
     if (!copy.count)
         return;
-    uint64_t last = copy.min;
+    uint64_t limit = PAWL_HIST_VALUE_LIMIT, last = copy.min;
+    ck_assert_uint_gt(
+        copy.buckets[pawl_hist_bucket_of(copy.min < limit ? copy.min : limit - 1)], 0);
+    ck_assert_uint_gt(
+        copy.buckets[pawl_hist_bucket_of(copy.max < limit ? copy.max : limit - 1)], 0);
+    ck_assert_uint_le(copy.over_count, copy.buckets[PAWL_HIST_BUCKET_COUNT - 1]);
     for (double percent = 0; percent <= 100; percent += 12.5) {
         uint64_t value = pawl_hist_percentile(&copy, percent);
         ck_assert_uint_ge(value, last);
@@ -249,6 +254,14 @@ START_TEST(a_record_half_done_is_mended)
     ck_assert_uint_eq(copy.max, 5000);
     ck_assert_uint_eq(copy.sum, 5000);
     check_consistent();
+
+    /* The bucket of the first record was reached, but min is still that of nobody. */
+    atomic_store(&hist.buckets[pawl_hist_bucket_of(9000)], 1);
+    atomic_store(&hist.max, 9001);
+    atomic_store(&hist.min_complement, ~UINT64_C(9001));
+    pawl_hist_read(&hist, &copy);
+    ck_assert_uint_eq(copy.min, 5003);
+    ck_assert_uint_eq(copy.max, 9001);
 
     /* Only min and max were reached. */
     memset(&hist, 0, sizeof(hist));
