@@ -1,0 +1,45 @@
+#include "runtime/run_cfg.h"
+
+#define ROW_COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+#define RUN struct pawl_run_cfg
+static const struct pawl_cfg_row run_rows[] = {
+    PAWL_CFG_TEXT_ROW(RUN, "run.name", name, "run", PAWL_CFG_IS_NOT_EMPTY,
+                      "What the run is called; a part of the name of its folder."),
+    PAWL_CFG_TEXT_ROW(RUN, "run.dir", dir, "runs", PAWL_CFG_IS_NOT_EMPTY,
+                      "Where the folders of runs are made."),
+    PAWL_CFG_I64_ROW(RUN, "run.seed", seed, 0, 0, PAWL_CFG_I64_HIGHEST, "",
+                     "What all random numbers of the run are derived from."),
+    PAWL_CFG_BOOL_ROW(RUN, "run.deterministic", deterministic, false,
+                      "Everything in lock-step, so that the same seed gives the same run."),
+};
+
+const struct pawl_cfg_table pawl_run_table = {
+    .name = "run",
+    .help = "What a run is called, where it is kept and what it repeats.",
+    .rows = run_rows,
+    .row_count = ROW_COUNT(run_rows),
+    .fields_bytes = sizeof(RUN),
+};
+
+static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const colors[] = {"auto", "always", "never", NULL};
+
+#define LOG struct pawl_log_cfg
+static const struct pawl_cfg_row log_rows[] = {
+    PAWL_CFG_CHOICE_ROW(LOG, "log.level", level, PAWL_LOG_CFG_INFO, levels,
+                        "The least important lines that are still written."),
+    PAWL_CFG_CHOICE_ROW(LOG, "log.color", color, PAWL_LOG_CFG_COLOR_AUTO, colors,
+                        "Colour on standard error; auto: on a terminal without NO_COLOR."),
+    PAWL_CFG_BOOL_ROW(LOG, "log.file", file, true, "Write log.txt into the folder of the run."),
+    PAWL_CFG_F64_ROW(LOG, "log.period_s", period_s, 10.0, 0.1, 3600.0, "s",
+                     "Time between two lines of progress where there is no terminal."),
+};
+
+const struct pawl_cfg_table pawl_log_table = {
+    .name = "log",
+    .help = "What is written about a run while it goes on.",
+    .rows = log_rows,
+    .row_count = ROW_COUNT(log_rows),
+    .fields_bytes = sizeof(LOG),
+};
