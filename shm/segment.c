@@ -1,7 +1,9 @@
 #include "shm/segment.h"
 
 #include "runtime/clock.h"
+#include "runtime/crc32c.h"
 #include "runtime/fault.h"
+#include "runtime/sha256.h"
 #include "shm/memory.h"
 
 #include <errno.h>
@@ -203,7 +205,8 @@ static void read_boot_id(uint8_t boot_id[16])
         unsigned int digit;
         if (*c == '-' || sscanf((char[]){*c, '\0'}, "%x", &digit) != 1)
             continue;
-        boot_id[digit_count / 2] = (uint8_t)(boot_id[digit_count / 2] << 4 | digit);
+        boot_id[digit_count / 2] =
+            (uint8_t)((unsigned int)boot_id[digit_count / 2] << 4 | digit);
         digit_count++;
     }
 }
@@ -229,14 +232,7 @@ static uint64_t read_process_start_ns(void)
 
 uint32_t pawl_segment_header_crc32c(const struct pawl_segment_header *header)
 {
-    const unsigned char *bytes = (const unsigned char *)header;
-    uint32_t crc = ~0u;
-    for (size_t i = 0; i < offsetof(struct pawl_segment_header, crc32c); i++) {
-        crc ^= bytes[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
-    }
-    return ~crc;
+    return pawl_crc32c(0, header, offsetof(struct pawl_segment_header, crc32c));
 }
 
 static int fill_header(struct pawl_segment *segment, const struct pawl_segment_cfg *cfg,
@@ -267,6 +263,7 @@ static int fill_header(struct pawl_segment *segment, const struct pawl_segment_c
         header->features |= PAWL_SEGMENT_SHARED_WRITABLE;
     memcpy(header->geometry, cfg->geometry, sizeof(header->geometry));
     memcpy(header->label, cfg->label, strlen(cfg->label));
+    pawl_sha256(cfg->spec, cfg->spec_bytes, header->spec_hash);
     read_boot_id(header->boot_id);
     if (getrandom(header->writer_epoch, sizeof(header->writer_epoch), 0) !=
         (ssize_t)sizeof(header->writer_epoch))
@@ -279,6 +276,8 @@ static int fill_header(struct pawl_segment *segment, const struct pawl_segment_c
 int pawl_segment_create(struct pawl_segment *segment, const struct pawl_segment_cfg *cfg,
                         struct pawl_err *err)
 {
+    struct pawl_err unread = {0};
+    err = err ? err : &unread;
     *segment = (struct pawl_segment){.fd = -1};
     int status = check_cfg(cfg, err);
     if (status)
@@ -491,6 +490,8 @@ int pawl_segment_attach(struct pawl_segment *segment, int fd,
                         const struct pawl_segment_want *want, struct pawl_err *err)
 {
     struct stat file;
+    struct pawl_err unread = {0};
+    err = err ? err : &unread;
     *segment = (struct pawl_segment){.fd = -1};
 
     if (check_seals(fd, want, err) != 0)
