@@ -1,0 +1,72 @@
+/* park.h: waiting for the other end of a ring, without missing its wake-up and not for ever.
+ *
+ * Both ends first spin, which is what fast exchanges live on, then say in their own page that
+ * they wait, look once more, and sleep. The reader sleeps on one doorbell for all its rings, an
+ * eventfd that fits an event loop; the writer on a word of the reader's page.
+ *
+ *     reader, on its own                          reader, in an event loop
+ *     code = pawl_bell_wait(&bell, look, x,       pawl_bell_arm(&bell);
+ *                           &wait, &err);         if (every ring is empty)
+ *                                                     sleep on bell.fd and others, bounded;
+ *     writer of a `block` ring                    pawl_bell_disarm(&bell);
+ *     slot = pawl_ring_claim(&tx);                drain all rings;
+ *     if (!slot) code = pawl_ring_wait_room(&tx, 1, &wait, &err);
+ *
+ * Every wait has a bound and the error says for whom it waited. Nothing relies on the bound:
+ * who finds something only because a bound ran out counts it (late_wakes), and tests hold that
+ * at 0.
+ *
+ * Thread safety: a bell belongs to the reader's thread, as tx to the writer's.
+ */
+#ifndef PAWL_SHM_PARK_H
+#define PAWL_SHM_PARK_H
+
+#include "runtime/err.h"
+#include "shm/ring.h"
+
+#define PAWL_PARK_SPIN_COUNT 2000u
+/* The writer looks at least so often whether it still should wait. */
+#define PAWL_PARK_SLICE_NS 100000000ull
+
+struct pawl_wait {
+    const char *whom;    /* "the learner": ends the sentence "waited 2.0 s for ..." */
+    uint64_t timeout_ns; /* from the call; 0: only look */
+    uint32_t spin_count; /* looks before sleeping; see pawl_park_spin_count */
+    const _Atomic bool *is_stopping; /* NULL: never; true ends the wait with -ECANCELED */
+};
+
+/* The reader's side of the doorbell. */
+struct pawl_bell {
+    struct pawl_ring_bell *shared; /* NULL: not open */
+    int fd;                        /* readable when somebody rang; to be sent to producers */
+    uint32_t sleep_number;
+    uint64_t sleeps, spurious, late_wakes;
+};
+
+/* Looks before sleeping: PAWL_PARK_SPIN_COUNT, or 0 when this process may use no more cores
+ * than busy_thread_count, so that spinning would keep the other end from running. */
+uint32_t pawl_park_spin_count(uint32_t busy_thread_count);
+
+/* The bell of a segment of acks that this process made; it must outlive the bell. */
+int pawl_bell_open(struct pawl_bell *bell, const struct pawl_segment *acks,
+                   struct pawl_err *err);
+void pawl_bell_close(struct pawl_bell *bell);
+
+/* Says that the reader may sleep. Look at every ring after this and before sleeping. */
+void pawl_bell_arm(struct pawl_bell *bell);
+
+/* Says that the reader is awake, and empties the doorbell: true when somebody rang. Look at
+ * every ring after this. */
+bool pawl_bell_disarm(struct pawl_bell *bell);
+
+/* Waits until look(context) is true: 0. look peeks at every ring of this bell. -ETIMEDOUT and
+ * -ECANCELED say for whom it waited. */
+int pawl_bell_wait(struct pawl_bell *bell, bool (*look)(void *context), void *context,
+                   const struct pawl_wait *wait, struct pawl_err *err);
+
+/* Waits until wanted_count records fit: 0, and a claim succeeds. -ETIMEDOUT, -ECANCELED;
+ * -ENOTCONN: no reader yet; -EPROTO: the reader is under quarantine. */
+int pawl_ring_wait_room(struct pawl_ring_tx *tx, uint64_t wanted_count,
+                        const struct pawl_wait *wait, struct pawl_err *err);
+
+#endif

@@ -1,0 +1,556 @@
+#include "shm/ring.h"
+
+#include "runtime/crc32c.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define FIRST_SLOT_OFFSET sizeof(struct pawl_ring_page)
+
+/* Index of each number in a segment's geometry; layout 1. */
+enum {
+    GEOMETRY_SLOT_COUNT,
+    GEOMETRY_DATA_BYTES,
+    GEOMETRY_STRIDE_BYTES,
+    GEOMETRY_POLICY,
+    GEOMETRY_FIRST,
+    GEOMETRY_HAS_CHECKSUMS,
+};
+
+/* Likewise, of a segment of acks. */
+enum { ACKS_RING_COUNT, ACKS_NEVER_SLEEPS };
+
+static uint64_t round_up_64(uint64_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+struct pawl_ring_cfg pawl_ring_default_cfg(void)
+{
+    return (struct pawl_ring_cfg){.slot_count = 64, .data_bytes = 1024, .label = "ring"};
+}
+
+int pawl_ring_layout(struct pawl_ring_geometry *geometry, const struct pawl_ring_cfg *cfg,
+                     struct pawl_err *err)
+{
+    if (cfg->slot_count < PAWL_RING_SLOTS_MIN || cfg->slot_count > PAWL_RING_SLOTS_MAX ||
+        (cfg->slot_count & (cfg->slot_count - 1)) != 0)
+        return pawl_err_set(err, EINVAL, "ring of %u slots: must be a power of two, %u to %u",
+                            cfg->slot_count, PAWL_RING_SLOTS_MIN, PAWL_RING_SLOTS_MAX);
+    if (cfg->data_bytes < 1 || cfg->data_bytes > PAWL_RING_DATA_BYTES_MAX)
+        return pawl_err_set(err, EINVAL, "ring slots of %u bytes: must be 1 to %u",
+                            cfg->data_bytes, PAWL_RING_DATA_BYTES_MAX);
+    if (cfg->policy > PAWL_RING_OVERWRITE)
+        return pawl_err_set(err, EINVAL,
+                            "ring policy %u: must be block (0), drop_newest (1) or "
+                            "overwrite (2)",
+                            cfg->policy);
+    uint64_t data_bytes = round_up_64(cfg->data_bytes);
+    uint64_t guard_bytes =
+        data_bytes < PAWL_RING_GUARD_BYTES ? data_bytes : PAWL_RING_GUARD_BYTES;
+    *geometry = (struct pawl_ring_geometry){
+        .slot_count = cfg->slot_count,
+        .data_bytes = cfg->data_bytes,
+        .stride_bytes = sizeof(struct pawl_ring_slot) + data_bytes + guard_bytes,
+        .policy = cfg->policy,
+        .first = cfg->first,
+        .has_checksums = cfg->has_checksums,
+    };
+    geometry->body_bytes = FIRST_SLOT_OFFSET + geometry->slot_count * geometry->stride_bytes;
+    return 0;
+}
+
+int pawl_ring_check_record(const struct pawl_ring_cfg *cfg, const char *record_name,
+                           uint64_t record_bytes, struct pawl_err *err)
+{
+    if (record_bytes <= cfg->data_bytes)
+        return 0;
+    return pawl_err_set(err, EMSGSIZE,
+                        "%s record of %" PRIu64 " bytes does not fit a ring slot of %u: the "
+                        "slot has to take the largest record",
+                        record_name, record_bytes, cfg->data_bytes);
+}
+
+void pawl_ring_place(void *body, const struct pawl_ring_geometry *geometry)
+{
+    struct pawl_ring_page *page = body;
+    memset(page, 0, sizeof(*page));
+    atomic_store_explicit(&page->head, geometry->first, memory_order_relaxed);
+    atomic_store_explicit(&page->resv, geometry->first, memory_order_relaxed);
+    atomic_store_explicit(&page->pin, PAWL_RING_NO_PIN, memory_order_relaxed);
+
+    struct pawl_ring_tx tx;
+    pawl_ring_tx_init(&tx, body, geometry);
+    for (uint64_t i = 0; i < geometry->slot_count; i++) {
+        uint64_t position = geometry->first + i;
+        uint64_t before = position + 1 - geometry->slot_count;
+        struct pawl_ring_slot *slot = pawl_ring_tx_slot(&tx, position);
+        memset(&slot->record, 0, sizeof(slot->record));
+        /* Relaxed: handing the memory to the reader orders it. */
+        atomic_store_explicit(&slot->commit,
+                              geometry->policy == PAWL_RING_OVERWRITE ? 2 * before : before,
+                              memory_order_relaxed);
+    }
+}
+
+void pawl_ring_tx_init(struct pawl_ring_tx *tx, void *body,
+                       const struct pawl_ring_geometry *geometry)
+{
+    *tx = (struct pawl_ring_tx){
+        .next = geometry->first,
+        .tail_seen = geometry->first,
+        .room_count = geometry->policy == PAWL_RING_OVERWRITE ? 0 : geometry->slot_count,
+        .mask = geometry->slot_count - 1,
+        .stride_bytes = geometry->stride_bytes,
+        .slots = (unsigned char *)body + FIRST_SLOT_OFFSET,
+        .page = body,
+        .slot_count = geometry->slot_count,
+        .data_bytes = (uint32_t)geometry->data_bytes,
+        .policy = (uint32_t)geometry->policy,
+        .has_checksums = geometry->has_checksums != 0,
+        .doorbell_fd = -1,
+    };
+}
+
+void pawl_ring_rx_init(struct pawl_ring_rx *rx, const void *body,
+                       const struct pawl_ring_geometry *geometry, struct pawl_ring_ack *ack,
+                       uint64_t start)
+{
+    uint64_t flush_count = geometry->slot_count / 8;
+    *rx = (struct pawl_ring_rx){
+        .next = start,
+        .tail = start,
+        .flush_count = flush_count ? flush_count : 1,
+        .slot_count = geometry->slot_count,
+        .mask = geometry->slot_count - 1,
+        .stride_bytes = geometry->stride_bytes,
+        .slots = (const unsigned char *)body + FIRST_SLOT_OFFSET,
+        .page = body,
+        .ack = ack,
+        .first = geometry->first,
+        .data_bytes = (uint32_t)geometry->data_bytes,
+        .policy = (uint32_t)geometry->policy,
+        .has_checksums = geometry->has_checksums != 0,
+        .consumed_count = start - geometry->first,
+    };
+    atomic_store_explicit(&ack->tail_futex, (uint32_t)start, memory_order_relaxed);
+    atomic_store_explicit(&ack->consumed, rx->consumed_count, memory_order_relaxed);
+    /* Release pairs with the acquire load in pawl_ring_room_refresh(), as in a flush. */
+    atomic_store_explicit(&ack->tail, start, memory_order_release);
+}
+
+int pawl_ring_create(struct pawl_ring_tx *tx, struct pawl_segment *segment,
+                     const struct pawl_ring_cfg *cfg, struct pawl_err *err)
+{
+    struct pawl_ring_geometry geometry;
+    struct pawl_err unread = {0};
+    err = err ? err : &unread;
+    *tx = (struct pawl_ring_tx){.doorbell_fd = -1};
+    *segment = (struct pawl_segment){.fd = -1};
+    if (pawl_ring_layout(&geometry, cfg, err) != 0)
+        return pawl_err_wrap(err, "create ring \"%s\"", cfg->label);
+
+    struct pawl_segment_cfg segment_cfg = pawl_segment_default_cfg();
+    segment_cfg.kind = PAWL_SEGMENT_RING;
+    segment_cfg.label = cfg->label;
+    segment_cfg.spec = cfg->spec;
+    segment_cfg.spec_bytes = cfg->spec_bytes;
+    segment_cfg.body_bytes = geometry.body_bytes;
+    segment_cfg.wants_huge_pages = cfg->wants_huge_pages;
+    segment_cfg.geometry[GEOMETRY_SLOT_COUNT] = geometry.slot_count;
+    segment_cfg.geometry[GEOMETRY_DATA_BYTES] = geometry.data_bytes;
+    segment_cfg.geometry[GEOMETRY_STRIDE_BYTES] = geometry.stride_bytes;
+    segment_cfg.geometry[GEOMETRY_POLICY] = geometry.policy;
+    segment_cfg.geometry[GEOMETRY_FIRST] = geometry.first;
+    segment_cfg.geometry[GEOMETRY_HAS_CHECKSUMS] = geometry.has_checksums;
+    if (pawl_segment_create(segment, &segment_cfg, err) != 0)
+        return pawl_err_wrap(err, "create ring");
+
+    pawl_ring_place(segment->body, &geometry);
+    pawl_ring_tx_init(tx, segment->body, &geometry);
+    return 0;
+}
+
+int pawl_ring_read_geometry(struct pawl_ring_geometry *geometry,
+                            const struct pawl_segment_header *header, struct pawl_err *err)
+{
+    const uint64_t *given = header->geometry;
+    if (given[GEOMETRY_SLOT_COUNT] > PAWL_RING_SLOTS_MAX ||
+        given[GEOMETRY_DATA_BYTES] > PAWL_RING_DATA_BYTES_MAX ||
+        given[GEOMETRY_POLICY] > PAWL_RING_OVERWRITE || given[GEOMETRY_HAS_CHECKSUMS] > 1)
+        return pawl_err_set(err, EPROTO,
+                            "geometry of %" PRIu64 " slots of %" PRIu64
+                            " bytes, policy %" PRIu64 ", checksums %" PRIu64 ": not a ring",
+                            given[GEOMETRY_SLOT_COUNT], given[GEOMETRY_DATA_BYTES],
+                            given[GEOMETRY_POLICY], given[GEOMETRY_HAS_CHECKSUMS]);
+    const struct pawl_ring_cfg cfg = {
+        .slot_count = (uint32_t)given[GEOMETRY_SLOT_COUNT],
+        .data_bytes = (uint32_t)given[GEOMETRY_DATA_BYTES],
+        .policy = (uint32_t)given[GEOMETRY_POLICY],
+        .first = given[GEOMETRY_FIRST],
+        .has_checksums = given[GEOMETRY_HAS_CHECKSUMS] != 0,
+    };
+    if (pawl_ring_layout(geometry, &cfg, err) != 0)
+        return -EPROTO;
+    if (given[GEOMETRY_STRIDE_BYTES] != geometry->stride_bytes)
+        return pawl_err_set(err, EPROTO,
+                            "slot stride of %" PRIu64 " bytes, this program has %" PRIu64,
+                            given[GEOMETRY_STRIDE_BYTES], geometry->stride_bytes);
+    if (header->body_bytes < geometry->body_bytes)
+        return pawl_err_set(err, EPROTO,
+                            "body of %" PRIu64 " bytes, its geometry needs %" PRIu64,
+                            header->body_bytes, geometry->body_bytes);
+    return 0;
+}
+
+int pawl_ring_acks_create(struct pawl_segment *acks, uint32_t ring_count, bool never_sleeps,
+                          struct pawl_err *err)
+{
+    *acks = (struct pawl_segment){.fd = -1};
+    if (ring_count < 1 || ring_count > PAWL_RING_ACKS_MAX)
+        return pawl_err_set(err, EINVAL, "acks for %u rings: must be 1 to %u", ring_count,
+                            PAWL_RING_ACKS_MAX);
+    struct pawl_segment_cfg cfg = pawl_segment_default_cfg();
+    cfg.kind = PAWL_SEGMENT_ACK;
+    cfg.label = "acks";
+    cfg.body_bytes =
+        sizeof(struct pawl_ring_bell) + (uint64_t)ring_count * sizeof(struct pawl_ring_ack);
+    cfg.geometry[ACKS_RING_COUNT] = ring_count;
+    cfg.geometry[ACKS_NEVER_SLEEPS] = never_sleeps;
+    return pawl_segment_create(acks, &cfg, err);
+}
+
+int pawl_ring_acks_attach(struct pawl_segment *acks, int fd, struct pawl_err *err)
+{
+    const struct pawl_segment_want want = {.kind = PAWL_SEGMENT_ACK};
+    int status = pawl_segment_attach(acks, fd, &want, err);
+    if (status)
+        return status;
+    uint64_t ring_count = acks->header.geometry[ACKS_RING_COUNT];
+    if (ring_count < 1 || ring_count > PAWL_RING_ACKS_MAX ||
+        sizeof(struct pawl_ring_bell) + ring_count * sizeof(struct pawl_ring_ack) >
+            acks->body_bytes) {
+        uint64_t body_bytes = acks->body_bytes;
+        pawl_segment_close(acks);
+        return pawl_err_set(err, EPROTO, "acks for %" PRIu64 " rings in %" PRIu64 " bytes",
+                            ring_count, body_bytes);
+    }
+    return 0;
+}
+
+struct pawl_ring_bell *pawl_ring_acks_bell(const struct pawl_segment *acks)
+{
+    return (struct pawl_ring_bell *)(void *)acks->body;
+}
+
+struct pawl_ring_ack *pawl_ring_acks_page(const struct pawl_segment *acks, uint32_t index)
+{
+    if (!acks->body || index >= acks->header.geometry[ACKS_RING_COUNT])
+        return NULL;
+    return (struct pawl_ring_ack *)(void *)(acks->body + sizeof(struct pawl_ring_bell)) + index;
+}
+
+int pawl_ring_bind(struct pawl_ring_tx *tx, const struct pawl_segment *acks, uint32_t index,
+                   int doorbell_fd, struct pawl_err *err)
+{
+    const struct pawl_ring_ack *ack = pawl_ring_acks_page(acks, index);
+    if (!ack)
+        return pawl_err_set(err, EINVAL, "ack page %u: the segment has %" PRIu64, index,
+                            acks->header.geometry[ACKS_RING_COUNT]);
+    /* Acquire, as in pawl_ring_room_refresh(). */
+    uint64_t tail = atomic_load_explicit(&ack->tail, memory_order_acquire);
+    if (tx->policy != PAWL_RING_OVERWRITE && tail - tx->tail_seen > tx->next - tx->tail_seen)
+        return pawl_err_set(err, EPROTO,
+                            "bind ring: the reader's tail is %" PRIu64 ", must be %" PRIu64
+                            " to %" PRIu64,
+                            tail, tx->tail_seen, tx->next);
+    tx->ack = ack;
+    tx->bell = acks->header.geometry[ACKS_NEVER_SLEEPS] ? NULL : pawl_ring_acks_bell(acks);
+    tx->doorbell_fd = doorbell_fd;
+    return 0;
+}
+
+/* The record before the start has to have existed, the one at the start not yet overwritten. */
+static int check_start(struct pawl_ring_rx *rx, struct pawl_err *err)
+{
+    uint64_t start = rx->next;
+    if (rx->policy == PAWL_RING_OVERWRITE)
+        return 0; /* reading on is always possible */
+    /* Acquire, as in pawl_ring_ready(). */
+    uint64_t before =
+        atomic_load_explicit(&pawl_ring_rx_slot(rx, start - 1)->commit, memory_order_acquire);
+    if (start != rx->first && before != start && before != start + rx->slot_count)
+        return pawl_err_set(
+            err, EPROTO, "start at %" PRIu64 ": the record before it was never written", start);
+    pawl_ring_ready(rx, 0);
+    return pawl_ring_rx_state(rx, err);
+}
+
+int pawl_ring_attach(struct pawl_ring_rx *rx, struct pawl_segment *segment, int fd,
+                     const struct pawl_segment *acks, const struct pawl_ring_rx_cfg *cfg,
+                     struct pawl_err *err)
+{
+    const struct pawl_segment_want want = {
+        .kind = PAWL_SEGMENT_RING,
+        .spec = cfg->spec,
+        .spec_bytes = cfg->spec_bytes,
+        .total_bytes = cfg->total_bytes,
+    };
+    struct pawl_err unread = {0};
+    err = err ? err : &unread;
+    struct pawl_ring_geometry geometry;
+    struct pawl_ring_ack *ack = pawl_ring_acks_page(acks, cfg->ack_index);
+    *rx = (struct pawl_ring_rx){0};
+    *segment = (struct pawl_segment){.fd = -1};
+
+    if (!ack)
+        return pawl_err_set(err, EINVAL, "attach ring: no ack page %u", cfg->ack_index);
+    if (pawl_segment_attach(segment, fd, &want, err) != 0)
+        return pawl_err_wrap(err, "attach ring");
+    if (pawl_ring_read_geometry(&geometry, &segment->header, err) != 0)
+        goto fail;
+    pawl_ring_rx_init(rx, segment->body, &geometry, ack,
+                      cfg->has_start ? cfg->start : geometry.first);
+    if (cfg->flush_count)
+        rx->flush_count =
+            cfg->flush_count < geometry.slot_count ? cfg->flush_count : geometry.slot_count;
+    if (check_start(rx, err) != 0)
+        goto fail;
+    return 0;
+
+fail:
+    pawl_segment_close(segment);
+    *rx = (struct pawl_ring_rx){0};
+    return pawl_err_wrap(err, "attach ring");
+}
+
+void pawl_ring_abort(struct pawl_ring_tx *tx)
+{
+    tx->aborted_count += tx->claimed_count;
+    tx->claimed_count = 0;
+    atomic_store_explicit(&tx->page->aborted, tx->aborted_count, memory_order_relaxed);
+    atomic_store_explicit(&tx->page->resv, tx->next, memory_order_relaxed);
+}
+
+void pawl_ring_drop(struct pawl_ring_tx *tx)
+{
+    tx->attempted_count++;
+    tx->dropped_count++;
+    atomic_store_explicit(&tx->page->attempted, tx->attempted_count, memory_order_relaxed);
+    atomic_store_explicit(&tx->page->dropped_newest, tx->dropped_count, memory_order_relaxed);
+}
+
+static void copy_in(const struct pawl_ring_tx *tx, unsigned char *to, const void *from,
+                    uint32_t bytes)
+{
+    if (tx->copy_method == PAWL_COPY_STREAMING && bytes >= PAWL_COPY_STREAMING_BYTES_MIN)
+        pawl_copy_streaming(to, from, bytes);
+    else
+        memcpy(to, from, bytes);
+}
+
+enum pawl_ring_result pawl_ring_put(struct pawl_ring_tx *tx,
+                                    const struct pawl_ring_record *record, const void *data)
+{
+    if (record->bytes > tx->data_bytes)
+        return PAWL_RING_TOO_BIG;
+    struct pawl_ring_record kept = *record;
+    kept.crc32c = tx->has_checksums ? pawl_crc32c(0, data, record->bytes) : 0;
+
+    if (tx->policy == PAWL_RING_OVERWRITE) {
+        tx->attempted_count++;
+        atomic_store_explicit(&tx->page->attempted, tx->attempted_count, memory_order_relaxed);
+        pawl_ring_overwrite(tx, &kept, data);
+        return PAWL_RING_DONE;
+    }
+    struct pawl_ring_slot *slot = pawl_ring_claim(tx);
+    if (!slot) {
+        if (tx->fault)
+            return PAWL_RING_QUARANTINED;
+        if (tx->policy == PAWL_RING_DROP_NEWEST)
+            pawl_ring_drop(tx);
+        return PAWL_RING_FULL;
+    }
+    copy_in(tx, slot->data, data, record->bytes);
+    PAWL_FAULT("ring.publish.P3");
+    slot->record = kept;
+    pawl_ring_publish(tx);
+    return PAWL_RING_DONE;
+}
+
+/* The reader of an overwrite ring was overtaken by `ahead` records: it goes on with what is
+ * half a ring old, so that it has time to read it. */
+static void skip_lost(struct pawl_ring_rx *rx, uint64_t ahead)
+{
+    uint64_t count = ahead - rx->slot_count / 2;
+    rx->lost_count += count;
+    rx->next += count;
+    rx->tail += count; /* lost, so not consumed by the next flush */
+    atomic_store_explicit(&rx->ack->lost, rx->lost_count, memory_order_relaxed);
+}
+
+static enum pawl_ring_result get_overwritten(struct pawl_ring_rx *rx,
+                                             struct pawl_ring_record *record, void *data)
+{
+    enum { TRY_COUNT_MAX = 8 }; /* the writer is at work, so the next call finds something */
+
+    for (int i = 0; i < TRY_COUNT_MAX; i++) {
+        const struct pawl_ring_slot *slot = pawl_ring_rx_slot(rx, rx->next);
+        uint64_t mark = pawl_ring_mark(slot);
+        uint64_t k = rx->next + 1;
+        /* Marks are 2k and 2k - 1, so they know k modulo 2^63. */
+        int64_t ahead = (int64_t)((((mark + 1) >> 1) - k) << 1) >> 1;
+        if (ahead % (int64_t)rx->slot_count != 0) { /* the writer's word */
+            pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_COMMIT, mark);
+            return PAWL_RING_QUARANTINED;
+        }
+        if (ahead < 0 || (ahead == 0 && mark % 2 != 0))
+            break;
+        if (ahead > 0) {
+            skip_lost(rx, (uint64_t)ahead);
+            continue;
+        }
+        if (!pawl_ring_copy_whole(slot, mark, record, data, rx->data_bytes))
+            continue;
+        if (rx->has_checksums && pawl_crc32c(0, data, record->bytes) != record->crc32c) {
+            pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_PAYLOAD, record->crc32c);
+            return PAWL_RING_QUARANTINED;
+        }
+        pawl_ring_release(rx);
+        return PAWL_RING_DONE;
+    }
+    pawl_ring_flush(rx);
+    return PAWL_RING_EMPTY;
+}
+
+enum pawl_ring_result pawl_ring_get(struct pawl_ring_rx *rx, struct pawl_ring_record *record,
+                                    void *data)
+{
+    if (rx->fault)
+        return PAWL_RING_QUARANTINED;
+    if (rx->policy == PAWL_RING_OVERWRITE)
+        return get_overwritten(rx, record, data);
+
+    const struct pawl_ring_slot *slot = pawl_ring_peek(rx);
+    if (!slot)
+        return rx->fault ? PAWL_RING_QUARANTINED : PAWL_RING_EMPTY;
+    uint32_t bytes = pawl_ring_slot_bytes(rx, slot);
+    *record = slot->record;
+    record->bytes = bytes;
+    memcpy(data, slot->data, bytes);
+    if (rx->has_checksums && pawl_crc32c(0, data, bytes) != record->crc32c) {
+        pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_PAYLOAD, record->crc32c);
+        return PAWL_RING_QUARANTINED;
+    }
+    pawl_ring_release(rx);
+    return PAWL_RING_DONE;
+}
+
+uint32_t pawl_ring_slot_bytes(const struct pawl_ring_rx *rx, const struct pawl_ring_slot *slot)
+{
+    /* One load, for an honest writer does not touch it now but another one might. Relaxed: C1
+     * ordered it. */
+    uint32_t bytes = __atomic_load_n(&slot->record.bytes, __ATOMIC_RELAXED);
+    return bytes < rx->data_bytes ? bytes : rx->data_bytes;
+}
+
+bool pawl_ring_verify(struct pawl_ring_rx *rx, const struct pawl_ring_slot *slot)
+{
+    if (!rx->has_checksums)
+        return true;
+    uint32_t wanted = slot->record.crc32c;
+    if (pawl_crc32c(0, slot->data, pawl_ring_slot_bytes(rx, slot)) == wanted)
+        return true;
+    pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_PAYLOAD, wanted);
+    return false;
+}
+
+void pawl_ring_set_copy_method(struct pawl_ring_tx *tx, enum pawl_copy_method method,
+                               uint32_t distance_ns)
+{
+    tx->copy_method = method;
+    atomic_store_explicit(&tx->page->copy_method, (uint32_t)method, memory_order_relaxed);
+    atomic_store_explicit(&tx->page->distance_ns, distance_ns, memory_order_relaxed);
+}
+
+void pawl_ring_tx_quarantine(struct pawl_ring_tx *tx, enum pawl_ring_fault fault,
+                             uint64_t value)
+{
+    if (tx->fault)
+        return;
+    tx->fault = fault;
+    tx->fault_value = value;
+    tx->room_count = 0; /* nothing is claimed any more */
+}
+
+void pawl_ring_rx_quarantine(struct pawl_ring_rx *rx, enum pawl_ring_fault fault,
+                             uint64_t value)
+{
+    if (rx->fault)
+        return;
+    rx->fault = fault;
+    rx->fault_value = value;
+    atomic_store_explicit(&rx->ack->corrupt, 1, memory_order_relaxed);
+}
+
+int pawl_ring_tx_state(const struct pawl_ring_tx *tx, struct pawl_err *err)
+{
+    if (!tx->fault)
+        return 0;
+    return pawl_err_set(err, EPROTO,
+                        "reader under quarantine: its tail is %" PRIu64 ", must be %" PRIu64
+                        " to %" PRIu64 "; its memory is broken, start it again",
+                        tx->fault_value, tx->tail_seen, tx->next);
+}
+
+int pawl_ring_rx_state(const struct pawl_ring_rx *rx, struct pawl_err *err)
+{
+    if (!rx->fault)
+        return 0;
+    if (rx->fault == PAWL_RING_BAD_PAYLOAD)
+        return pawl_err_set(err, EPROTO,
+                            "writer under quarantine: record %" PRIu64
+                            " does not have its checksum 0x%08" PRIx64
+                            "; its memory is broken, start it again",
+                            rx->next, rx->fault_value);
+    return pawl_err_set(err, EPROTO,
+                        "writer under quarantine: commit word of slot %" PRIu64 " is %" PRIu64
+                        ", must be %" PRIu64 " (record) or %" PRIu64
+                        " (none yet); its memory is broken, start it again",
+                        rx->next & rx->mask, rx->fault_value, rx->next + 1,
+                        rx->next + 1 - rx->slot_count);
+}
+
+/* Relaxed all: a snapshot for people. */
+#define READ(page, field) atomic_load_explicit(&(page)->field, memory_order_relaxed)
+
+struct pawl_ring_counts pawl_ring_count(const struct pawl_ring_page *page,
+                                        const struct pawl_ring_ack *ack, uint64_t first)
+{
+    struct pawl_ring_counts counts = {
+        .committed = READ(page, head) - first,
+        .attempted = READ(page, attempted),
+        .dropped_newest = READ(page, dropped_newest),
+        .aborted = READ(page, aborted),
+        .bytes = READ(page, bytes),
+        .blocked_count = READ(page, blocked_count),
+        .blocked_ns = READ(page, blocked_ns),
+        .block_timeouts = READ(page, block_timeouts),
+        .wakes_sent = READ(page, wakes_sent),
+        .late_wakes = READ(page, late_wakes),
+        .heartbeat_ns = READ(page, heartbeat_ns),
+        .copy_method = READ(page, copy_method),
+        .distance_ns = READ(page, distance_ns),
+    };
+    counts.claimed =
+        counts.attempted - counts.committed - counts.dropped_newest - counts.aborted;
+    if (ack) {
+        counts.consumed = READ(ack, consumed);
+        counts.lost = READ(ack, lost);
+        counts.corrupt = READ(ack, corrupt);
+        counts.lag_max = READ(ack, lag_max);
+    }
+    counts.in_ring = counts.committed - counts.consumed - counts.lost;
+    return counts;
+}
