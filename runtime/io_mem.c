@@ -1,0 +1,511 @@
+#include "runtime/io_mem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FD_FIRST 1000 /* unlike any descriptor of the process, should one get mixed up */
+
+static struct pawl_io_mem *mem_of(struct pawl_io *io)
+{
+    return (struct pawl_io_mem *)io; /* io is the first member */
+}
+
+/* False once the power is cut. */
+static bool enter(struct pawl_io_mem *mem)
+{
+    if (mem->call_count >= mem->cut_after)
+        return false;
+    mem->call_count++;
+    return true;
+}
+
+static void *must(void *memory)
+{
+    if (!memory)
+        abort(); /* a test's disk: there is nothing to go on with */
+    return memory;
+}
+
+/* Bytes. */
+
+static void resize(struct pawl_io_mem_bytes *bytes, size_t size_bytes)
+{
+    if (size_bytes > bytes->capacity_bytes) {
+        bytes->capacity_bytes = size_bytes * 2;
+        bytes->data = must(realloc(bytes->data, bytes->capacity_bytes));
+    }
+    if (size_bytes > bytes->size_bytes)
+        memset(bytes->data + bytes->size_bytes, 0, size_bytes - bytes->size_bytes);
+    bytes->size_bytes = size_bytes;
+}
+
+static void put(struct pawl_io_mem_bytes *bytes, const void *from, size_t byte_count,
+                uint64_t offset_bytes)
+{
+    if (byte_count == 0)
+        return;
+    if (offset_bytes + byte_count > bytes->size_bytes)
+        resize(bytes, (size_t)offset_bytes + byte_count);
+    memcpy(bytes->data + offset_bytes, from, byte_count);
+}
+
+static void copy(struct pawl_io_mem_bytes *to, const struct pawl_io_mem_bytes *from)
+{
+    resize(to, 0);
+    put(to, from->data, from->size_bytes, 0);
+}
+
+/* Names. */
+
+static bool join(char *to, const struct pawl_io_mem *mem, int folder, const char *name)
+{
+    const char *prefix = folder == PAWL_IO_CWD ? "." : mem->fds[folder - FD_FIRST].path;
+    if (strncmp(name, "./", 2) == 0)
+        name += 2;
+    const char *separator = strcmp(prefix, ".") == 0 ? "" : "/";
+    if (*separator == '\0')
+        prefix = "";
+    return snprintf(to, PAWL_IO_MEM_PATH_MAX, "%s%s%s", prefix, separator, name) <
+           PAWL_IO_MEM_PATH_MAX;
+}
+
+static struct pawl_io_mem_name *find(struct pawl_io_mem_name *names, const char *path)
+{
+    for (unsigned i = 0; i < PAWL_IO_MEM_FILES_MAX; i++)
+        if (names[i].path[0] != '\0' && strcmp(names[i].path, path) == 0)
+            return &names[i];
+    return NULL;
+}
+
+static void forget_name(struct pawl_io_mem_name *names, const char *path)
+{
+    struct pawl_io_mem_name *name = find(names, path);
+    if (name)
+        name->path[0] = '\0';
+}
+
+static void set_name(struct pawl_io_mem_name *names, const char *path, unsigned file_index)
+{
+    struct pawl_io_mem_name *name = find(names, path);
+    for (unsigned i = 0; !name && i < PAWL_IO_MEM_FILES_MAX; i++)
+        if (names[i].path[0] == '\0')
+            name = &names[i];
+    must(name);
+    snprintf(name->path, sizeof(name->path), "%s", path);
+    name->file_index = file_index;
+}
+
+static bool is_in_folder(const char *path, const char *folder)
+{
+    const char *slash = strrchr(path, '/');
+    if (strcmp(folder, ".") == 0)
+        return !slash;
+    size_t length = strlen(folder);
+    return slash && (size_t)(slash - path) == length && strncmp(path, folder, length) == 0;
+}
+
+/* Changes. */
+
+static struct pawl_io_mem_change *add_change(struct pawl_io_mem *mem,
+                                             enum pawl_io_mem_change_kind kind)
+{
+    if (mem->change_count == PAWL_IO_MEM_PENDING_MAX)
+        abort(); /* a test that never syncs */
+    struct pawl_io_mem_change *change = &mem->changes[mem->change_count++];
+    memset(change, 0, sizeof(*change));
+    change->kind = kind;
+    return change;
+}
+
+static void apply_name_change(struct pawl_io_mem_name *names,
+                              const struct pawl_io_mem_change *change)
+{
+    if (change->kind == PAWL_IO_MEM_UNLINK) {
+        forget_name(names, change->path);
+        return;
+    }
+    forget_name(names, change->from);
+    set_name(names, change->path, change->file_index);
+}
+
+static bool is_name_change(const struct pawl_io_mem_change *change)
+{
+    return change->kind == PAWL_IO_MEM_LINK || change->kind == PAWL_IO_MEM_UNLINK;
+}
+
+/* Forgets the changes of which keep[i] is false, in place. */
+static void forget_changes(struct pawl_io_mem *mem, const bool *is_settled)
+{
+    unsigned kept_count = 0;
+    for (unsigned i = 0; i < mem->change_count; i++) {
+        if (is_settled[i])
+            free(mem->changes[i].bytes);
+        else
+            mem->changes[kept_count++] = mem->changes[i];
+    }
+    mem->change_count = kept_count;
+}
+
+/* The table. */
+
+static struct pawl_io_mem_fd *fd_of(struct pawl_io_mem *mem, int fd, bool is_folder)
+{
+    int i = fd - FD_FIRST;
+    if (i < 0 || i >= PAWL_IO_MEM_FDS_MAX || !mem->fds[i].is_open ||
+        mem->fds[i].is_folder != is_folder)
+        return NULL;
+    return &mem->fds[i];
+}
+
+static int open_file(struct pawl_io_mem *mem, struct pawl_io_mem_fd *fd, const char *path,
+                     int flags)
+{
+    struct pawl_io_mem_name *name = find(mem->names, path);
+    if (name && (flags & O_EXCL))
+        return -EEXIST;
+    if (!name && !(flags & O_CREAT))
+        return -ENOENT;
+    if (name) {
+        fd->file_index = name->file_index;
+        return 0;
+    }
+    if (mem->file_count == PAWL_IO_MEM_FILES_MAX)
+        return -ENOSPC;
+    fd->file_index = mem->file_count++;
+    set_name(mem->names, path, fd->file_index);
+    struct pawl_io_mem_change *change = add_change(mem, PAWL_IO_MEM_LINK);
+    change->file_index = fd->file_index;
+    strcpy(change->path, path);
+    return 0;
+}
+
+static int mem_open(struct pawl_io *io, int folder, const char *name, int flags, mode_t mode)
+{
+    (void)mode;
+    struct pawl_io_mem *mem = mem_of(io);
+    char path[PAWL_IO_MEM_PATH_MAX];
+    if (!enter(mem))
+        return -EIO;
+    if (folder != PAWL_IO_CWD && !fd_of(mem, folder, true))
+        return -EBADF;
+    if (!join(path, mem, folder, name))
+        return -ENAMETOOLONG;
+
+    for (int i = 0; i < PAWL_IO_MEM_FDS_MAX; i++) {
+        struct pawl_io_mem_fd *fd = &mem->fds[i];
+        if (fd->is_open)
+            continue;
+        int code = 0;
+        fd->is_folder = (flags & O_DIRECTORY) != 0;
+        if (fd->is_folder)
+            strcpy(fd->path, path);
+        else
+            code = open_file(mem, fd, path, flags);
+        fd->is_open = code == 0;
+        return code == 0 ? FD_FIRST + i : code;
+    }
+    return -EMFILE;
+}
+
+static int64_t mem_read(struct pawl_io *io, int fd, void *bytes, size_t byte_count,
+                        uint64_t offset_bytes)
+{
+    struct pawl_io_mem *mem = mem_of(io);
+    if (!enter(mem))
+        return -EIO;
+    const struct pawl_io_mem_fd *open = fd_of(mem, fd, false);
+    if (!open)
+        return -EBADF;
+    const struct pawl_io_mem_bytes *now = &mem->files[open->file_index].now;
+    if (offset_bytes >= now->size_bytes)
+        return 0;
+    size_t left = now->size_bytes - (size_t)offset_bytes;
+    size_t count = byte_count < left ? byte_count : left;
+    memcpy(bytes, now->data + offset_bytes, count);
+    return (int64_t)count;
+}
+
+static int64_t mem_write(struct pawl_io *io, int fd, const void *bytes, size_t byte_count,
+                         uint64_t offset_bytes)
+{
+    struct pawl_io_mem *mem = mem_of(io);
+    if (!enter(mem))
+        return -EIO;
+    const struct pawl_io_mem_fd *open = fd_of(mem, fd, false);
+    if (!open)
+        return -EBADF;
+
+    put(&mem->files[open->file_index].now, bytes, byte_count, offset_bytes);
+    struct pawl_io_mem_change *change = add_change(mem, PAWL_IO_MEM_WRITE);
+    change->file_index = open->file_index;
+    change->offset_bytes = offset_bytes;
+    change->byte_count = byte_count;
+    change->bytes = must(malloc(byte_count + 1));
+    memcpy(change->bytes, bytes, byte_count);
+    return (int64_t)byte_count;
+}
+
+static int set_size(struct pawl_io_mem *mem, int fd, uint64_t size_bytes, bool only_grow)
+{
+    const struct pawl_io_mem_fd *open = fd_of(mem, fd, false);
+    if (!open)
+        return -EBADF;
+    struct pawl_io_mem_bytes *now = &mem->files[open->file_index].now;
+    if (only_grow && size_bytes <= now->size_bytes)
+        return 0;
+    resize(now, (size_t)size_bytes);
+    struct pawl_io_mem_change *change = add_change(mem, PAWL_IO_MEM_TRUNCATE);
+    change->file_index = open->file_index;
+    change->offset_bytes = size_bytes;
+    return 0;
+}
+
+static int mem_allocate(struct pawl_io *io, int fd, uint64_t size_bytes)
+{
+    return enter(mem_of(io)) ? set_size(mem_of(io), fd, size_bytes, true) : -EIO;
+}
+
+static int mem_truncate(struct pawl_io *io, int fd, uint64_t size_bytes)
+{
+    return enter(mem_of(io)) ? set_size(mem_of(io), fd, size_bytes, false) : -EIO;
+}
+
+static int mem_size(struct pawl_io *io, int fd, uint64_t *size_bytes)
+{
+    struct pawl_io_mem *mem = mem_of(io);
+    if (!enter(mem))
+        return -EIO;
+    const struct pawl_io_mem_fd *open = fd_of(mem, fd, false);
+    if (!open)
+        return -EBADF;
+    *size_bytes = mem->files[open->file_index].now.size_bytes;
+    return 0;
+}
+
+static int mem_sync(struct pawl_io *io, int fd)
+{
+    struct pawl_io_mem *mem = mem_of(io);
+    if (!enter(mem))
+        return -EIO;
+    const struct pawl_io_mem_fd *open = fd_of(mem, fd, false);
+    if (!open)
+        return -EBADF;
+
+    bool is_settled[PAWL_IO_MEM_PENDING_MAX];
+    bool is_lost = ++mem->sync_count == mem->fail_sync_at;
+    struct pawl_io_mem_file *file = &mem->files[open->file_index];
+    for (unsigned i = 0; i < mem->change_count; i++) {
+        const struct pawl_io_mem_change *change = &mem->changes[i];
+        is_settled[i] = !is_name_change(change) && change->file_index == open->file_index;
+        if (!is_settled[i] || is_lost)
+            continue;
+        if (change->kind == PAWL_IO_MEM_WRITE)
+            put(&file->synced, change->bytes, change->byte_count, change->offset_bytes);
+        else
+            resize(&file->synced, (size_t)change->offset_bytes);
+    }
+    forget_changes(mem, is_settled);
+    return is_lost ? -EIO : 0;
+}
+
+static int mem_sync_folder(struct pawl_io *io, int folder)
+{
+    struct pawl_io_mem *mem = mem_of(io);
+    if (!enter(mem))
+        return -EIO;
+    const struct pawl_io_mem_fd *open = fd_of(mem, folder, true);
+    if (!open)
+        return -EBADF;
+
+    bool is_settled[PAWL_IO_MEM_PENDING_MAX];
+    for (unsigned i = 0; i < mem->change_count; i++) {
+        const struct pawl_io_mem_change *change = &mem->changes[i];
+        is_settled[i] = is_name_change(change) && is_in_folder(change->path, open->path);
+        if (is_settled[i])
+            apply_name_change(mem->synced_names, change);
+    }
+    forget_changes(mem, is_settled);
+    return 0;
+}
+
+static int mem_rename(struct pawl_io *io, int folder, const char *from, const char *to)
+{
+    struct pawl_io_mem *mem = mem_of(io);
+    char from_path[PAWL_IO_MEM_PATH_MAX];
+    char to_path[PAWL_IO_MEM_PATH_MAX];
+    if (!enter(mem))
+        return -EIO;
+    if (folder != PAWL_IO_CWD && !fd_of(mem, folder, true))
+        return -EBADF;
+    if (!join(from_path, mem, folder, from) || !join(to_path, mem, folder, to))
+        return -ENAMETOOLONG;
+    const struct pawl_io_mem_name *name = find(mem->names, from_path);
+    if (!name)
+        return -ENOENT;
+
+    struct pawl_io_mem_change *change = add_change(mem, PAWL_IO_MEM_LINK);
+    change->file_index = name->file_index;
+    strcpy(change->path, to_path);
+    strcpy(change->from, from_path);
+    apply_name_change(mem->names, change);
+    return 0;
+}
+
+static int mem_unlink(struct pawl_io *io, int folder, const char *name)
+{
+    struct pawl_io_mem *mem = mem_of(io);
+    char path[PAWL_IO_MEM_PATH_MAX];
+    if (!enter(mem))
+        return -EIO;
+    if (folder != PAWL_IO_CWD && !fd_of(mem, folder, true))
+        return -EBADF;
+    if (!join(path, mem, folder, name))
+        return -ENAMETOOLONG;
+    if (!find(mem->names, path))
+        return -ENOENT;
+
+    struct pawl_io_mem_change *change = add_change(mem, PAWL_IO_MEM_UNLINK);
+    strcpy(change->path, path);
+    apply_name_change(mem->names, change);
+    return 0;
+}
+
+static int mem_list(struct pawl_io *io, int folder, int (*each)(void *arg, const char *name),
+                    void *arg)
+{
+    struct pawl_io_mem *mem = mem_of(io);
+    if (!enter(mem))
+        return -EIO;
+    const struct pawl_io_mem_fd *open = fd_of(mem, folder, true);
+    if (!open)
+        return -EBADF;
+
+    int code = 0;
+    for (unsigned i = 0; i < PAWL_IO_MEM_FILES_MAX && code == 0; i++) {
+        const char *path = mem->names[i].path;
+        if (path[0] == '\0' || !is_in_folder(path, open->path))
+            continue;
+        char name[PAWL_IO_MEM_PATH_MAX];
+        const char *slash = strrchr(path, '/');
+        strcpy(name, slash ? slash + 1 : path);
+        code = each(arg, name);
+    }
+    return code;
+}
+
+static int mem_close(struct pawl_io *io, int fd)
+{
+    struct pawl_io_mem *mem = mem_of(io);
+    bool is_on = enter(mem);
+    int i = fd - FD_FIRST;
+    if (i < 0 || i >= PAWL_IO_MEM_FDS_MAX || !mem->fds[i].is_open)
+        return -EBADF;
+    mem->fds[i].is_open = false;
+    return is_on ? 0 : -EIO;
+}
+
+void pawl_io_mem_open(struct pawl_io_mem *mem)
+{
+    memset(mem, 0, sizeof(*mem));
+    mem->io = (struct pawl_io){
+        .name = "memory",
+        .open = mem_open,
+        .read = mem_read,
+        .write = mem_write,
+        .allocate = mem_allocate,
+        .truncate = mem_truncate,
+        .size = mem_size,
+        .sync = mem_sync,
+        .sync_folder = mem_sync_folder,
+        .rename = mem_rename,
+        .unlink = mem_unlink,
+        .list = mem_list,
+        .close = mem_close,
+    };
+    mem->changes = must(calloc(PAWL_IO_MEM_PENDING_MAX, sizeof(*mem->changes)));
+    mem->cut_after = UINT64_MAX;
+}
+
+void pawl_io_mem_cut_after(struct pawl_io_mem *mem, uint64_t call_count)
+{
+    mem->cut_after = call_count;
+}
+
+/* Steele, Lea and Flood's SplitMix64: enough for a test's choices. */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+/* Carries out a change on what is certain; of a write that is torn, a random part. */
+static void settle(struct pawl_io_mem *mem, const struct pawl_io_mem_change *change,
+                   bool is_torn, uint64_t *random)
+{
+    struct pawl_io_mem_bytes *synced = &mem->files[change->file_index].synced;
+
+    if (is_name_change(change)) {
+        apply_name_change(mem->synced_names, change);
+    } else if (change->kind == PAWL_IO_MEM_TRUNCATE) {
+        resize(synced, (size_t)change->offset_bytes);
+    } else {
+        size_t count = change->byte_count;
+        if (is_torn && count > 0)
+            count = (size_t)(next_random(random) % count);
+        put(synced, change->bytes, count, change->offset_bytes);
+    }
+}
+
+void pawl_io_mem_restart(struct pawl_io_mem *mem, enum pawl_io_cut cut, uint64_t seed)
+{
+    uint64_t random = seed;
+    unsigned prefix_count =
+        mem->change_count == 0 ? 0 : (unsigned)(next_random(&random) % mem->change_count) + 1;
+
+    for (unsigned i = 0; i < mem->change_count; i++) {
+        const struct pawl_io_mem_change *change = &mem->changes[i];
+        bool is_kept = cut == PAWL_IO_CUT_ALL ||
+                       (cut == PAWL_IO_CUT_PREFIX && i < prefix_count) ||
+                       (cut == PAWL_IO_CUT_SUBSET && next_random(&random) % 2 == 0);
+        bool is_torn = (cut == PAWL_IO_CUT_PREFIX && i + 1 == prefix_count) ||
+                       (cut == PAWL_IO_CUT_SUBSET && next_random(&random) % 4 == 0);
+        if (is_kept)
+            settle(mem, change, is_torn, &random);
+        free(change->bytes);
+    }
+    mem->change_count = 0;
+
+    memcpy(mem->names, mem->synced_names, sizeof(mem->names));
+    for (unsigned i = 0; i < mem->file_count; i++)
+        copy(&mem->files[i].now, &mem->files[i].synced);
+    memset(mem->fds, 0, sizeof(mem->fds));
+    mem->call_count = 0;
+    mem->cut_after = UINT64_MAX;
+    mem->sync_count = 0;
+}
+
+unsigned pawl_io_mem_open_count(const struct pawl_io_mem *mem)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < PAWL_IO_MEM_FDS_MAX; i++)
+        count += mem->fds[i].is_open;
+    return count;
+}
+
+void pawl_io_mem_close(struct pawl_io_mem *mem)
+{
+    if (!mem->changes)
+        return;
+    for (unsigned i = 0; i < mem->change_count; i++)
+        free(mem->changes[i].bytes);
+    free(mem->changes);
+    for (unsigned i = 0; i < mem->file_count; i++) {
+        free(mem->files[i].now.data);
+        free(mem->files[i].synced.data);
+    }
+    memset(mem, 0, sizeof(*mem));
+}
