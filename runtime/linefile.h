@@ -1,0 +1,64 @@
+/* linefile.h: a file of lines that only grows and survives a cut.
+ *
+ *     struct pawl_linefile_cfg cfg = pawl_linefile_default_cfg();
+ *     pawl_linefile_open(&file, pawl_io_sys(), "runs/x/metrics.jsonl", &cfg, &err);
+ *     pawl_linefile_append(&file, text, length, &err);
+ *     pawl_linefile_close(&file);
+ *
+ * Each line is one write, its newline included. Once append has returned 0 the line outlives
+ * the process; once pawl_linefile_sync() has returned 0, or a later append with sync_period_ns
+ * has synced, it outlives a power cut. A line cut short by either is found and dropped by the
+ * next open: what is read back is a row of whole lines, in the order in which they were
+ * appended, with every one that was promised.
+ *
+ * A line has no newline and no zero byte inside (a file system may leave zeros where a write
+ * was lost; that is how open knows them). Thread safety: one thread; one writing object per
+ * file, in all processes. Readers may follow the file meanwhile and wait for the newline.
+ */
+#ifndef PAWL_RUNTIME_LINEFILE_H
+#define PAWL_RUNTIME_LINEFILE_H
+
+#include <stdbool.h>
+
+#include "runtime/err.h"
+#include "runtime/io.h"
+
+struct pawl_linefile_cfg {
+    size_t line_bytes_max;   /* without the newline */
+    uint64_t sync_period_ns; /* an append syncs when the last sync is older; 0: never */
+};
+
+struct pawl_linefile {
+    struct pawl_io *io; /* NULL: not open */
+    struct pawl_linefile_cfg cfg;
+    int fd;
+    char *buffer;           /* line_bytes_max and the newline */
+    uint64_t size_bytes;    /* the end of the last whole line */
+    uint64_t synced_bytes;  /* up to here a power cut takes nothing */
+    uint64_t dropped_bytes; /* the torn end that open found and cut off */
+    uint64_t last_sync_ns;
+    bool is_end_torn;  /* bytes of a failed append may be behind size_bytes */
+    bool is_sync_lost; /* a sync failed, so what was not synced then never will be */
+};
+
+struct pawl_linefile_cfg pawl_linefile_default_cfg(void);
+
+/* Opens or creates the file, drops a torn end, and makes the file's name durable. `io` stays
+ * the caller's. */
+int pawl_linefile_open(struct pawl_linefile *file, struct pawl_io *io, const char *path,
+                       const struct pawl_linefile_cfg *cfg, struct pawl_err *err);
+
+/* Appends the text and a newline. On failure the line is not in the file (or the next append or
+ * open takes away what is), with one exception: a failed periodic sync, after which the line is
+ * there, unsynced. -EINVAL for a line too long or with a newline or zero byte in it. */
+int pawl_linefile_append(struct pawl_linefile *file, const char *text, size_t length,
+                         struct pawl_err *err);
+
+/* Makes all lines durable. After one failure it fails always: the kernel may have dropped what
+ * it could not write, and a later success would hide that. Appends go on and sync no more. */
+int pawl_linefile_sync(struct pawl_linefile *file, struct pawl_err *err);
+
+/* Does not sync. */
+void pawl_linefile_close(struct pawl_linefile *file);
+
+#endif
