@@ -51,7 +51,8 @@ void pawl_nearest_offer(struct pawl_nearest *nearest, const char *name)
     size_t name_bytes = strlen(name);
     size_t longer_bytes = word_bytes > name_bytes ? word_bytes : name_bytes;
 
-    if (distance > (longer_bytes + 2) / 3 || distance >= longer_bytes ||
+    size_t distance_max = longer_bytes < 3 ? 1 : longer_bytes / 3;
+    if (distance > distance_max || distance >= longer_bytes ||
         distance >= PAWL_NEAREST_BYTES_MAX)
         return;
     if (nearest->best && distance >= nearest->distance_count)

@@ -1,0 +1,43 @@
+/* pawl.c: the program that people run. Here, and only here, all verbs and all tables of
+ * configuration keys are listed. */
+#include "pawl_build.h"
+#include "runtime/cli.h"
+#include "runtime/run_cfg.h"
+#include "runtime/verbs.h"
+
+static const struct pawl_cli_verb *const verbs[] = {
+    /* in the order of the help */
+    &pawl_verb_info,        &pawl_verb_config,        &pawl_verb_config_check,
+    &pawl_verb_config_dump, &pawl_verb_config_schema, &pawl_verb_config_diff,
+    &pawl_verb_completion,  &pawl_verb_help,          NULL,
+};
+
+static const struct pawl_cfg_table *const tables[] = {
+    &pawl_run_table,
+    &pawl_log_table,
+    NULL,
+};
+
+static const struct pawl_cli_library libraries[] = {PAWL_BUILD_LIBRARIES};
+
+static const struct pawl_cli_build build = {
+    .type = PAWL_BUILD_TYPE,
+    .compiler = PAWL_BUILD_COMPILER,
+    .options = PAWL_BUILD_OPTIONS,
+    .sanitizer = PAWL_BUILD_SANITIZER,
+    .libraries = libraries,
+    .library_count = sizeof(libraries) / sizeof(libraries[0]),
+};
+
+int main(int argc, char **argv)
+{
+    static const struct pawl_cli_program program = {
+        .name = "pawl",
+        .version = PAWL_BUILD_VERSION,
+        .help = "reinforcement learning on one workstation",
+        .verbs = verbs,
+        .tables = tables,
+        .build = &build,
+    };
+    return pawl_cli_main(&program, argc, argv);
+}

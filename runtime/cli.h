@@ -1,0 +1,142 @@
+/* cli.h: what people type. A verb is one row of a constant table; parsing, help, the man page
+ * and completion all come from the rows.
+ *
+ *     static const struct pawl_cli_option options[] = {
+ *         {.name = "json", .help = "Print JSON."},
+ *     };
+ *     static int run_info(struct pawl_cli *cli, int argc, char **argv)
+ *     {
+ *         if (pawl_cli_has(cli, "json")) ... fprintf(cli->out, ...);
+ *         return PAWL_EXIT_DONE;
+ *     }
+ *     const struct pawl_cli_verb pawl_verb_info = {
+ *         .name = "info", .help = "What this program and this machine are.",
+ *         .options = options, .option_count = 1, .run = run_info,
+ *     };
+ *
+ * A verb of two words ("config check") has a row of its own and a row of the first word,
+ * without run, that gives the group its help. A library declares its verbs in its verbs.h; the
+ * one list of all is in the program (pawl.c), which hands it to pawl_cli_main().
+ *
+ * The line is `pawl VERB [--option[=VALUE]]... [OPERAND]...`, in any order behind the verb;
+ * `--` ends the options. A verb that takes a configuration also takes overrides (cfg.h).
+ *
+ * Thread safety: main thread only.
+ */
+#ifndef PAWL_RUNTIME_CLI_H
+#define PAWL_RUNTIME_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* What a program of ours exits with. */
+enum pawl_exit {
+    PAWL_EXIT_DONE = 0,
+    PAWL_EXIT_FAILED = 1,
+    PAWL_EXIT_USAGE = 2,         /* the command line or the configuration is wrong */
+    PAWL_EXIT_MISSING = 3,       /* the environment or a device is not there */
+    PAWL_EXIT_CHILD = 4,         /* a child process died for good */
+    PAWL_EXIT_INTERRUPTED = 130, /* stopped from outside, the state is saved */
+};
+
+#define PAWL_CLI_OPERANDS_ANY (-1) /* operand_max: no limit */
+#define PAWL_CLI_HELP_COLUMNS 80
+
+struct pawl_cli;
+struct pawl_cfg_table;
+
+/* All texts are constants of the program, ASCII. `choices` arrays end with NULL. */
+struct pawl_cli_option {
+    const char *name;           /* without its dashes */
+    const char *value;          /* what stands behind "=": "FILE"; NULL: a switch */
+    const char *const *choices; /* the values there are; NULL: any */
+    const char *help;           /* one sentence */
+};
+
+/* What the operands of a verb are, for completion. */
+enum pawl_cli_operand {
+    PAWL_CLI_OPERAND_OTHER,
+    PAWL_CLI_OPERAND_FILE,
+    PAWL_CLI_OPERAND_TABLE, /* of the configuration */
+    PAWL_CLI_OPERAND_TOPIC, /* a verb or a table */
+};
+
+struct pawl_cli_verb {
+    const char *name;                   /* "info", "config check" */
+    const char *help;                   /* one sentence of at most 46 characters */
+    const char *operands;               /* as in the usage line: "FILE..."; NULL: none */
+    const char *const *operand_choices; /* what an operand may be; NULL: anything */
+    const char *details;                /* paragraphs for the verb's own help; NULL: none */
+    const struct pawl_cli_option *options;
+    size_t option_count;
+    int operand_min, operand_max;
+    bool takes_config; /* overrides are allowed, and the help leads to the tables of keys */
+    enum pawl_cli_operand operand_type;
+
+    /* argv: the operands alone, argv[argc] is NULL. Returns an enum pawl_exit. NULL for the row
+     * of a group. */
+    int (*run)(struct pawl_cli *cli, int argc, char **argv);
+};
+
+/* A library and the version that was found when the program was built. */
+struct pawl_cli_library {
+    const char *name, *version;
+};
+
+/* How the program was built; the texts come from the build. */
+struct pawl_cli_build {
+    const char *type;      /* "Release" */
+    const char *compiler;  /* "GNU 12.2.0" */
+    const char *options;   /* "PAWL_FAULTS=ON ..." */
+    const char *sanitizer; /* "" when there is none */
+    const struct pawl_cli_library *libraries;
+    size_t library_count;
+};
+
+struct pawl_cli_program {
+    const char *name, *version;
+    const char *help;                           /* what it is, one line */
+    const struct pawl_cli_verb *const *verbs;   /* in the order of the help; NULL at the end */
+    const struct pawl_cfg_table *const *tables; /* of the configuration; NULL at the end */
+    const struct pawl_cli_build *build;
+};
+
+/* One command line, while its verb runs. */
+struct pawl_cli {
+    const struct pawl_cli_program *program;
+    const struct pawl_cli_verb *verb;
+    FILE *out, *err;        /* a verb prints here and nowhere else */
+    bool has_color;         /* out is a terminal that wants it */
+    char *const *overrides; /* the words that override keys, in their order */
+    int override_count;
+    const char **option_values; /* one per option of the verb; NULL: not given */
+};
+
+/* The whole program: puts the standard descriptors in order, arms fault points, runs the verb
+ * and flushes standard output. What cannot be written is an error, never silence: SIGPIPE is
+ * ignored from here on (children reset it). Returns what main() returns. */
+int pawl_cli_main(const struct pawl_cli_program *program, int argc, char **argv);
+
+/* The same on other streams and without touching the process, for tests. */
+int pawl_cli_run(const struct pawl_cli_program *program, int argc, char **argv, FILE *out,
+                 FILE *err);
+
+/* The value of an option of this verb: "" for a switch that is on, NULL when it was not given.
+ * The last of several wins. */
+const char *pawl_cli_value(const struct pawl_cli *cli, const char *option_name);
+bool pawl_cli_has(const struct pawl_cli *cli, const char *option_name);
+
+/* Prints "pawl VERB: " and the sentence on cli->err; returns exit_code. */
+int pawl_cli_fail(const struct pawl_cli *cli, int exit_code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The row with the whole name; NULL when there is none. */
+const struct pawl_cli_verb *pawl_cli_verb_find(const struct pawl_cli_program *program,
+                                               const char *name);
+
+/* True for the row of a group, and for a verb that is in it. */
+bool pawl_cli_is_group(const struct pawl_cli_verb *verb);
+bool pawl_cli_is_member(const struct pawl_cli_verb *verb, const struct pawl_cli_verb *group);
+
+#endif

@@ -1,0 +1,17 @@
+/* verbs.h: the verbs of the runtime library, for the list in the program. */
+#ifndef PAWL_RUNTIME_VERBS_H
+#define PAWL_RUNTIME_VERBS_H
+
+#include "runtime/cli.h"
+
+extern const struct pawl_cli_verb pawl_verb_help;
+extern const struct pawl_cli_verb pawl_verb_info;
+extern const struct pawl_cli_verb pawl_verb_completion;
+
+extern const struct pawl_cli_verb pawl_verb_config; /* the group */
+extern const struct pawl_cli_verb pawl_verb_config_check;
+extern const struct pawl_cli_verb pawl_verb_config_dump;
+extern const struct pawl_cli_verb pawl_verb_config_schema;
+extern const struct pawl_cli_verb pawl_verb_config_diff;
+
+#endif
