@@ -35,7 +35,7 @@ static void store_be32(uint8_t *p, uint32_t x)
 /* The letters of FIPS 180-4, 6.2.2: W the message schedule, a..h the working variables. */
 static void compress(uint32_t h[8], const uint8_t *block)
 {
-    uint32_t W[64], v[8];
+    uint32_t W[64];
 
     for (int t = 0; t < 16; t++)
         W[t] = load_be32(block + 4 * t);
@@ -44,19 +44,17 @@ static void compress(uint32_t h[8], const uint8_t *block)
         uint32_t s1 = rotr(W[t - 2], 17) ^ rotr(W[t - 2], 19) ^ W[t - 2] >> 10;
         W[t] = W[t - 16] + s0 + W[t - 7] + s1;
     }
-    memcpy(v, h, sizeof(v));
-    for (int t = 0; t < 64; t++) {
-        uint32_t a = v[0], b = v[1], c = v[2], e = v[4], f = v[5], g = v[6];
+    uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f = h[5], g = h[6], z = h[7];
+    for (int t = 0; t < 64; t++) { /* z is the standard's h, which is the state here */
         uint32_t S1 = rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25);
-        uint32_t T1 = v[7] + S1 + ((e & f) ^ (~e & g)) + K[t] + W[t];
+        uint32_t T1 = z + S1 + ((e & f) ^ (~e & g)) + K[t] + W[t];
         uint32_t S0 = rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22);
         uint32_t T2 = S0 + ((a & b) ^ (a & c) ^ (b & c));
-        memmove(v + 1, v, 7 * sizeof(v[0]));
-        v[4] += T1;
-        v[0] = T1 + T2;
+        z = g, g = f, f = e, e = d + T1;
+        d = c, c = b, b = a, a = T1 + T2;
     }
-    for (int i = 0; i < 8; i++)
-        h[i] += v[i];
+    h[0] += a, h[1] += b, h[2] += c, h[3] += d;
+    h[4] += e, h[5] += f, h[6] += g, h[7] += z;
 }
 
 void pawl_sha256_start(struct pawl_sha256 *sha)
