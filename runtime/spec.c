@@ -65,7 +65,7 @@ static bool is_name(const char *name)
     return true;
 }
 
-/* What a foreign name may do to a terminal or a log is no question of whether it is refused. */
+/* A name that is refused is still printed, so it must not bring control characters along. */
 static const char *printable(const char *name, char text[PAWL_SPEC_NAME_BYTES])
 {
     size_t i = 0;
@@ -239,8 +239,8 @@ static int read_shape(const char **at, uint32_t shape[PAWL_SPEC_RANK_MAX], uint3
     return 0;
 }
 
-/* Where the word ends that begins at `at`, which gets a zero there; NULL when no space follows
- * or it does not fit. */
+/* Copies the word at `at`, which ends before one of `ends` or the closing zero, and returns
+ * where it ends; NULL when it does not fit. */
 static const char *read_word(const char *at, const char *ends, char *word, size_t word_bytes)
 {
     size_t length = strcspn(at, ends);
@@ -272,7 +272,7 @@ static int parse_line(struct pawl_spec *spec, const char *line, struct pawl_err 
         return pawl_err_set(err, EINVAL, "not of the form NAME DTYPE[SHAPE] @OFFSET");
     at += 2;
     if (!read_number(&at, &offset_bytes) || *at)
-        return pawl_err_set(err, EINVAL, "the offset is not a number below 2^32 that ends it");
+        return pawl_err_set(err, EINVAL, "the offset is not a number below 2^32 at the end");
 
     int result = pawl_spec_add(spec, name, dtype, rank, shape, err);
     if (result != 0)
