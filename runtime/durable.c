@@ -16,7 +16,7 @@
 _Static_assert(PAWL_DURABLE_NAME_MAX + TEMP_EXTRA_BYTES == NAME_MAX,
                "the temporary name is the longest");
 
-/* Besides the writes: open, allocate, sync, rename, sync of the folder, close. */
+/* Besides the writes: open, allocate, sync, close, rename, sync of the folder. */
 #define OPS_BESIDES_WRITES 6
 
 _Static_assert(PAWL_DURABLE_PARTS_MAX + OPS_BESIDES_WRITES <= PAWL_IO_QUEUE_OPS_MAX,
@@ -153,7 +153,7 @@ static void build_chain(struct pawl_durable *durable)
     const struct pawl_durable_progress *progress = &durable->progress;
     durable->op_count = 0;
 
-    if (!progress->is_open) {
+    if (!progress->is_created) {
         struct pawl_io_op *op = add_op(durable, PAWL_IO_OP_OPEN);
         op->name = durable->temp_name;
         op->flags = O_WRONLY | O_CREAT | O_EXCL;
@@ -166,6 +166,8 @@ static void build_chain(struct pawl_durable *durable)
 
     if (!progress->is_synced)
         add_op(durable, PAWL_IO_OP_SYNC);
+    if (!progress->is_closed)
+        add_op(durable, PAWL_IO_OP_CLOSE);
     if (!progress->is_renamed) {
         struct pawl_io_op *op = add_op(durable, PAWL_IO_OP_RENAME);
         op->name = durable->temp_name;
@@ -173,7 +175,6 @@ static void build_chain(struct pawl_durable *durable)
     }
     if (!progress->is_folder_synced)
         add_op(durable, PAWL_IO_OP_SYNC_FOLDER);
-    add_op(durable, PAWL_IO_OP_CLOSE);
 }
 
 /* Ends the write: its result is there to be taken. */
@@ -193,7 +194,7 @@ static void end(struct pawl_durable *durable)
 static void begin_removing(struct pawl_durable *durable)
 {
     durable->op_count = 0;
-    if (durable->progress.is_open)
+    if (durable->progress.is_created && !durable->progress.is_closed)
         add_op(durable, PAWL_IO_OP_CLOSE);
     if (!durable->progress.is_renamed)
         add_op(durable, PAWL_IO_OP_UNLINK)->name = durable->temp_name;
@@ -236,7 +237,7 @@ static void advance(struct pawl_durable *durable, const struct pawl_io_op *op)
 
     switch (op->kind) {
     case PAWL_IO_OP_OPEN:
-        progress->is_open = true;
+        progress->is_created = true;
         break;
     case PAWL_IO_OP_ALLOCATE:
         progress->is_allocated = true;
@@ -255,7 +256,7 @@ static void advance(struct pawl_durable *durable, const struct pawl_io_op *op)
         progress->is_folder_synced = true;
         break;
     case PAWL_IO_OP_CLOSE:
-        progress->is_open = false;
+        progress->is_closed = true;
         break;
     case PAWL_IO_OP_UNLINK:
         break;
@@ -291,7 +292,7 @@ static bool is_dispensable(const struct pawl_io_op *op, int code)
         return code == EOPNOTSUPP || code == ENOSYS;
     if (op->kind == PAWL_IO_OP_SYNC_FOLDER)
         return code == EINVAL || code == EOPNOTSUPP; /* such a one orders renames itself */
-    /* All is on the disk by then, and the descriptor is gone if the close was tried at all. */
+    /* The content is on the disk by then, and the descriptor gone if the close was tried. */
     return op->kind == PAWL_IO_OP_CLOSE && code != ECANCELED;
 }
 
@@ -337,7 +338,7 @@ static void look_at_results(struct pawl_durable *durable)
         }
         break; /* the chain was cut here */
     }
-    if (durable->progress.is_folder_synced && !durable->progress.is_open)
+    if (durable->progress.is_folder_synced)
         end(durable);
     else
         go_on_writing(durable);

@@ -55,12 +55,13 @@ enum pawl_durable_state {
 
 /* How far the attempt has come. */
 struct pawl_durable_progress {
-    bool is_open;
+    bool is_created;
     bool is_allocated;
+    uint64_t written_bytes;
     bool is_synced;
+    bool is_closed;
     bool is_renamed;
     bool is_folder_synced;
-    uint64_t written_bytes;
 };
 
 struct pawl_durable {
@@ -109,7 +110,8 @@ int pawl_durable_open(struct pawl_durable *durable, struct pawl_io *io,
 int pawl_durable_begin(struct pawl_durable *durable, const struct iovec *parts,
                        size_t part_count, struct pawl_err *err);
 
-/* Goes on where the kernel or the thread stopped, never waits. Sets err with FAILED. */
+/* Moves the write on where the kernel or the thread stopped, in microseconds: a handful of
+ * calls are needed from begin to DONE. Sets err with FAILED. */
 enum pawl_durable_state pawl_durable_poll(struct pawl_durable *durable, struct pawl_err *err);
 
 /* The same, waiting until deadline_ns (pawl_clock_now_ns()) at most; BUSY: the time is up. */

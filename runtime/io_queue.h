@@ -10,18 +10,20 @@
  * O_CREAT},
  *         {.kind = PAWL_IO_OP_WRITE, .bytes = bytes, .byte_count = n},
  *         {.kind = PAWL_IO_OP_SYNC},
+ *         {.kind = PAWL_IO_OP_CLOSE},
  *         {.kind = PAWL_IO_OP_RENAME, .folder = folder, .name = "x.new", .to = "x"},
  *         {.kind = PAWL_IO_OP_SYNC_FOLDER, .folder = folder},
- *         {.kind = PAWL_IO_OP_CLOSE},
  *     };
  *     pawl_io_queue_begin(&queue, ops, 6, PAWL_IO_STOP_AT_FAILURE, &err);
  *     ... go on; ops and bytes stay untouched ...
  *     if (pawl_io_queue_poll(&queue))
  *         look at ops[i].result;
  *
- * Who runs it: the kernel, as one linked io_uring submission; or where io_uring is refused (a
+ * Who runs it: the kernel, through linked io_uring submissions; or where io_uring is refused (a
  * container, a sysctl, an old kernel) a thread that makes the calls of the io table; or for
  * tests and one-shot programs the caller itself. pawl_io_queue_open() chooses and says why.
+ * Poll until it says true: under io_uring the polls move the chain from one submission to the
+ * next.
  *
  * Thread safety: a queue belongs to one thread. After fork() the child must not touch it.
  */
@@ -120,7 +122,8 @@ const char *pawl_io_queue_name(const struct pawl_io_queue *queue);
 int pawl_io_queue_begin(struct pawl_io_queue *queue, struct pawl_io_op *ops, unsigned op_count,
                         enum pawl_io_failure failure, struct pawl_err *err);
 
-/* True when no chain is in flight: the results of the last one are in its ops. */
+/* Moves the chain on, without waiting. True when none is in flight: the results of the last one
+ * are in its ops. */
 bool pawl_io_queue_poll(struct pawl_io_queue *queue);
 
 /* The same, waiting until deadline_ns (pawl_clock_now_ns()) at most. */

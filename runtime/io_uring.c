@@ -1,9 +1,15 @@
 /* io_uring.c: the runner of a queue whose chains the kernel runs.
  *
- * One chain is one linked submission. Files are opened into slots of the ring's own table
- * (direct descriptors): a later operation of the chain can name a file that is not open yet.
- * IOSQE_ASYNC sends everything to the kernel's worker threads, so that io_uring_enter() does
- * not begin the work in the caller's time.
+ * A chain is a row of linked submissions. One would do, but for this: a failed open, write or
+ * close cancels what is linked to it, while a failed fsync, fallocate, rename or unlink does
+ * not (Linux 6.18; test_io.c shows it). A rename linked to an fdatasync that failed would put a
+ * file in place whose content is lost. So a submission ends with such an operation, and the
+ * next one is made when its result has been seen, by the caller's poll.
+ *
+ * Files are opened into slots of the ring's own table (direct descriptors): a later operation
+ * of the submission can name a file that is not open yet. IOSQE_ASYNC sends everything to the
+ * kernel's worker threads, so that io_uring_enter() does not begin the work in the caller's
+ * time.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -20,9 +26,10 @@ _Static_assert(PAWL_IO_OP_BYTES_MAX <= INT32_MAX, "a completion carries the coun
 struct uring {
     struct io_uring ring;
     bool has_ring;
-    unsigned submitted_count; /* of the chain in flight */
+    unsigned next;            /* the first operation of the chain that is not submitted */
+    unsigned submitted_count; /* by the kernel's count */
     unsigned reaped_count;
-    bool is_cut_off;                   /* see uring_begin() */
+    bool is_cut_off;                   /* see submit() */
     int faults[PAWL_IO_QUEUE_OPS_MAX]; /* errno values a test asked for; 0: none */
 };
 
@@ -150,20 +157,27 @@ static void prepare(struct io_uring_sqe *sqe, const struct pawl_io_op *op, size_
     sqe->flags = (unsigned char)flags;
 }
 
-/* Prepares the submission; how many of the operations it has. */
-static unsigned prepare_chain(struct pawl_io_queue *queue)
+/* Whether the kernel cancels what is linked to this operation when it fails. */
+static bool cancels_the_rest(const struct pawl_io_op *op)
+{
+    return op->kind == PAWL_IO_OP_OPEN || op->kind == PAWL_IO_OP_WRITE ||
+           op->kind == PAWL_IO_OP_CLOSE;
+}
+
+/* Prepares operations from uring->next on and moves it behind the last one. */
+static void prepare_submission(struct pawl_io_queue *queue)
 {
     struct uring *uring = queue->state;
-    unsigned link =
-        queue->failure == PAWL_IO_STOP_AT_FAILURE ? IOSQE_IO_LINK : IOSQE_IO_HARDLINK;
+    bool is_strict = queue->failure == PAWL_IO_STOP_AT_FAILURE;
 
-    for (unsigned i = 0; i < queue->op_count; i++) {
+    for (bool is_last = false; !is_last; uring->next++) {
+        unsigned i = uring->next;
         const struct pawl_io_op *op = &queue->ops[i];
         struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring); /* as many as ops fit */
         bool is_short = op->kind == PAWL_IO_OP_WRITE && PAWL_FAULT_ERRNO("io.uring.short") != 0;
 
-        /* The error of a test is a real one, so that what the kernel does with the rest of
-         * the chain is real too; the completion is given the wanted value. */
+        /* An error that a test wants is made by an operation that really fails; its completion
+         * is given the wanted value. */
         uring->faults[i] = PAWL_FAULT_ERRNO("io.uring.op");
         if (uring->faults[i]) {
             io_uring_prep_write(sqe, -1, "", 0, 0);
@@ -172,19 +186,32 @@ static unsigned prepare_chain(struct pawl_io_queue *queue)
             prepare(sqe, op, is_short ? op->byte_count / 2 : op->byte_count);
         }
         io_uring_sqe_set_data64(sqe, i);
-        if (is_short || i + 1 == queue->op_count)
-            return i + 1;
-        sqe->flags = (unsigned char)(sqe->flags | link);
+        is_last = i + 1 == queue->op_count || is_short || (is_strict && !cancels_the_rest(op));
+        if (!is_last)
+            sqe->flags =
+                (unsigned char)(sqe->flags | (is_strict ? IOSQE_IO_LINK : IOSQE_IO_HARDLINK));
     }
-    return queue->op_count;
+}
+
+static int submit(struct pawl_io_queue *queue)
+{
+    struct uring *uring = queue->state;
+    unsigned first = uring->next;
+
+    prepare_submission(queue);
+    PAWL_FAULT("io.uring.submit");
+    int submitted_count = io_uring_submit(&uring->ring);
+    uring->submitted_count += submitted_count < 0 ? 0 : (unsigned)submitted_count;
+    /* What the kernel did not take is still in the ring, and it would take that for a chain of
+     * its own, a rename without the write before it: such a ring is not used again. */
+    uring->is_cut_off = submitted_count < (int)(uring->next - first);
+    return submitted_count < 0 ? submitted_count : 0;
 }
 
 static int uring_begin(struct pawl_io_queue *queue, struct pawl_err *err)
 {
     struct uring *uring = queue->state;
 
-    /* After a cut-off submission the rest of that chain is still in the ring, and the kernel
-     * would take it for a chain of its own: a sync and a rename of what was never written. */
     if (uring->is_cut_off && uring->has_ring) {
         io_uring_queue_exit(&uring->ring);
         uring->has_ring = false;
@@ -195,16 +222,25 @@ static int uring_begin(struct pawl_io_queue *queue, struct pawl_err *err)
             return code;
     }
 
-    unsigned prepared_count = prepare_chain(queue);
-    PAWL_FAULT("io.uring.submit");
-    int submitted_count = io_uring_submit(&uring->ring);
-    uring->submitted_count = submitted_count < 0 ? 0 : (unsigned)submitted_count;
+    uring->next = 0;
+    uring->submitted_count = 0;
     uring->reaped_count = 0;
-    uring->is_cut_off = uring->submitted_count < prepared_count;
-    if (submitted_count < 0)
-        return pawl_err_set(err, -submitted_count, "io_uring: submitting: %s",
-                            strerror(-submitted_count));
+    int code = submit(queue);
+    if (code < 0)
+        return pawl_err_set(err, -code, "io_uring: submitting: %s", strerror(-code));
     return 0;
+}
+
+/* All that was submitted is in: true when the chain goes on, with a further submission. */
+static bool submit_next(struct pawl_io_queue *queue)
+{
+    struct uring *uring = queue->state;
+    if (uring->next == queue->op_count || uring->is_cut_off)
+        return false;
+    for (unsigned i = 0; i < uring->next; i++)
+        if (!pawl_io_op_is_complete(&queue->ops[i]))
+            return false;
+    return submit(queue) == 0; /* else the rest stays canceled */
 }
 
 static void take(struct pawl_io_queue *queue, struct io_uring_cqe *cqe)
@@ -223,7 +259,9 @@ static bool uring_reap(struct pawl_io_queue *queue, uint64_t deadline_ns)
 {
     struct uring *uring = queue->state;
 
-    while (uring->reaped_count < uring->submitted_count) {
+    for (;;) {
+        if (uring->reaped_count == uring->submitted_count && !submit_next(queue))
+            return true;
         struct io_uring_cqe *cqe;
         if (io_uring_peek_cqe(&uring->ring, &cqe) == 0) {
             take(queue, cqe);
@@ -240,7 +278,6 @@ static bool uring_reap(struct pawl_io_queue *queue, uint64_t deadline_ns)
         /* Whatever it returns (a completion, the time is up, a signal), the loop looks. */
         io_uring_wait_cqe_timeout(&uring->ring, &cqe, &left);
     }
-    return true;
 }
 
 static void uring_close(struct pawl_io_queue *queue)
