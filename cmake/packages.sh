@@ -35,4 +35,4 @@ install_missing()
 }
 
 packages_build='build-essential cmake ninja-build pkg-config liburing-dev libtomlplusplus-dev libjansson-dev'
-packages_test='check clang-14 libclang-rt-14-dev clang-format-14 spin'
+packages_test='check clang-14 libclang-rt-14-dev clang-format-14 spin mandoc zsh'

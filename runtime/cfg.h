@@ -252,8 +252,8 @@ void pawl_cfg_dump(const struct pawl_cfg *cfg, FILE *out);
 /* The same with the origin of each value as a comment behind it. */
 void pawl_cfg_dump_origin(const struct pawl_cfg *cfg, FILE *out);
 
-/* One line per key whose value differs between two configurations of the same tables; returns
- * how many there are. `- key = value` is a's, `+ key = value` is b's. */
+/* Two lines per key whose value differs between two configurations of the same tables; returns
+ * how many there are. `- key = value  # origin` is a's, `+ ...` is b's. */
 size_t pawl_cfg_diff(const struct pawl_cfg *a, const struct pawl_cfg *b, FILE *out);
 
 /* How many of the words make up an override, from words[0] on: 0 when it is none (a path, an

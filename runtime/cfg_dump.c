@@ -4,9 +4,11 @@
 
 #include "runtime/cfg_internal.h"
 
+#define ORIGIN_BYTES 1200 /* a path, a line */
+
 static void dump(const struct pawl_cfg *cfg, FILE *out, bool has_origin)
 {
-    char origin[1200];
+    char origin[ORIGIN_BYTES];
 
     for (size_t i = 0; i < cfg->table_count; i++) {
         const struct pawl_cfg_table *table = cfg->tables[i];
@@ -52,6 +54,14 @@ static char *value_text(const struct pawl_cfg_row *row, const void *fields)
     return NULL;
 }
 
+static void print_side(FILE *out, char sign, const struct pawl_cfg *cfg, const char *key,
+                       const char *value)
+{
+    char origin[ORIGIN_BYTES];
+    pawl_cfg_origin(cfg, key, origin, sizeof(origin));
+    fprintf(out, "%c %s = %s  # %s\n", sign, key, value, origin);
+}
+
 size_t pawl_cfg_diff(const struct pawl_cfg *a, const struct pawl_cfg *b, FILE *out)
 {
     size_t count = 0;
@@ -63,7 +73,8 @@ size_t pawl_cfg_diff(const struct pawl_cfg *a, const struct pawl_cfg *b, FILE *o
         char *other = right ? value_text(right->row, right->fields) : NULL;
 
         if (text && other && strcmp(text, other) != 0) {
-            fprintf(out, "- %s = %s\n+ %s = %s\n", left->row->key, text, left->row->key, other);
+            print_side(out, '-', a, left->row->key, text);
+            print_side(out, '+', b, left->row->key, other);
             count++;
         }
         free(text);
