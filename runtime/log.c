@@ -22,13 +22,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROLE_BYTES     32
-#define WRITE_WAIT_NS  (45 * PAWL_NS_PER_MS) /* with the slack: lines wait at most 50 ms */
-#define WRITE_SLACK_NS (5 * PAWL_NS_PER_MS)  /* lets the kernel wake several of us together */
-#define STOP_WAIT_NS   PAWL_NS_PER_S
-#define CRASH_WAIT_NS  (200 * PAWL_NS_PER_MS)
-#define NAP_NS         (500 * PAWL_NS_PER_US)
-#define SHOWN_COUNT    8 /* lines from one place in a window, before they are only counted */
+#define ROLE_BYTES    32
+#define STOP_WAIT_NS  PAWL_NS_PER_S
+#define CRASH_WAIT_NS (200 * PAWL_NS_PER_MS)
+#define NAP_NS        (500 * PAWL_NS_PER_US)
+#define SHOWN_COUNT   8 /* lines from one place in a window, before they are only counted */
 
 enum state { STATE_OFF, STATE_ON, STATE_STUCK };
 
@@ -37,6 +35,8 @@ static struct {
     char role[ROLE_BYTES];
     uint64_t start_ns;
     uint64_t window_ns;
+    uint64_t wait_ns, slack_ns; /* the writer's; the slack lets the kernel wake several of us
+                                   together, and both are together what the caller asked for */
 
     struct pawl_log_queue queue;
     bool queue_is_ready;
@@ -301,7 +301,9 @@ static void write_until_stopped(void)
         if (is_last_round)
             return;
         syscall(SYS_futex, &self.wake_word, FUTEX_WAIT_PRIVATE, word,
-                &(struct timespec){.tv_nsec = (long)WRITE_WAIT_NS}, NULL, 0);
+                &(struct timespec){.tv_sec = (time_t)(self.wait_ns / PAWL_NS_PER_S),
+                                   .tv_nsec = (long)(self.wait_ns % PAWL_NS_PER_S)},
+                NULL, 0);
     }
 }
 
@@ -310,7 +312,7 @@ static void *run_writer(void *arg)
     (void)arg;
     is_the_writer = true;
     prctl(PR_SET_NAME, "pawl-log");
-    prctl(PR_SET_TIMERSLACK, (unsigned long)WRITE_SLACK_NS);
+    prctl(PR_SET_TIMERSLACK, (unsigned long)self.slack_ns);
     write_until_stopped();
     /* Release pairs with the acquire load in pawl_log_stop(). */
     atomic_store_explicit(&self.is_done, true, memory_order_release);
@@ -371,6 +373,7 @@ struct pawl_log_cfg pawl_log_default_cfg(const char *role)
         .role = role,
         .level = PAWL_LOG_INFO,
         .stderr_level = PAWL_LOG_INFO,
+        .write_wait_ns = 50 * PAWL_NS_PER_MS,
         .repeat_window_ns = 10 * PAWL_NS_PER_S,
     };
 }
@@ -450,6 +453,8 @@ int pawl_log_start(const struct pawl_log_cfg *cfg, struct pawl_err *err)
     snprintf(self.role, sizeof(self.role), "%s", cfg->role);
     self.start_ns = cfg->start_ns ? cfg->start_ns : pawl_clock_now_ns();
     self.window_ns = cfg->repeat_window_ns;
+    self.slack_ns = cfg->write_wait_ns / 10 + 1; /* 0 would mean the default */
+    self.wait_ns = cfg->write_wait_ns - cfg->write_wait_ns / 10;
     self.window_end_ns = pawl_clock_now_ns() + self.window_ns;
     self.file = (struct pawl_log_sink){.fd = file_fd, .level = cfg->level};
     self.terminal = (struct pawl_log_sink){

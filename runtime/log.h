@@ -44,7 +44,8 @@ struct pawl_log_cfg {
                           that all its processes agree; 0: now */
     enum pawl_log_level level;        /* of the file */
     enum pawl_log_level stderr_level; /* OFF where a dashboard has the terminal */
-    uint64_t repeat_window_ns;        /* of the limit on repeated warnings */
+    uint64_t write_wait_ns;    /* how long a line may wait for the writer, if it is no error */
+    uint64_t repeat_window_ns; /* of the limit on repeated warnings */
 };
 
 /* Of this process since pawl_log_start(). */

@@ -105,16 +105,46 @@ START_TEST(at_level_debug_each_line_names_its_place)
 }
 END_TEST
 
+/* A writer that nothing wakes but what has to. */
+static void start_sleepy(void)
+{
+    struct pawl_log_cfg cfg = quiet_cfg();
+    cfg.write_wait_ns = 3600 * PAWL_NS_PER_S;
+    start(&cfg);
+}
+
 START_TEST(an_error_is_written_at_once)
 {
-    /* 50 ms would pass as well, but the wake-up must not be lost: flush() is not called. */
+    start_sleepy();
+    for (size_t i = 1; i <= 5; i++) {
+        pawl_log_error("broken");
+        wait_for(" error learner broken\n", i);
+    }
+    stopped_file();
+}
+END_TEST
+
+START_TEST(a_half_full_queue_is_written_at_once)
+{
+    start_sleepy();
+    for (size_t round = 0; round < 5; round++) {
+        /* 100 are either taken by a writer that is still awake, or leave it half a queue. */
+        for (int i = 0; i < 250; i++)
+            pawl_log_info("a");
+        wait_for(" info learner a\n", round * 250 + 100);
+        ck_assert_int_eq(pawl_log_flush(GUARD_NS), 0);
+    }
+    stopped_file();
+}
+END_TEST
+
+START_TEST(other_lines_are_written_without_being_asked_for)
+{
     struct pawl_log_cfg cfg = quiet_cfg();
     start(&cfg);
-    for (uint64_t i = 1; i <= 5; i++) {
-        pawl_log_error("broken");
-        uint64_t end_ns = pawl_clock_now_ns() + GUARD_NS;
-        while (pawl_log_read_counts().written_count < i)
-            ck_assert_uint_lt(pawl_clock_now_ns(), end_ns);
+    for (size_t i = 1; i <= 3; i++) {
+        pawl_log_info("a");
+        wait_for(" info learner a\n", i);
     }
     stopped_file();
 }
@@ -367,6 +397,8 @@ PAWL_TEST_MAIN("log", a_line_reaches_the_file, lines_are_appended_to_what_is_the
                time_counts_from_the_start_of_the_run, stderr_gets_the_same_lines,
                a_level_that_nobody_wants_is_not_even_evaluated,
                at_level_debug_each_line_names_its_place, an_error_is_written_at_once,
+               a_half_full_queue_is_written_at_once,
+               other_lines_are_written_without_being_asked_for,
                flush_returns_when_the_lines_are_in_the_file,
                lines_of_many_threads_are_whole_and_in_each_threads_order,
                before_the_start_lines_go_straight_to_stderr,
