@@ -25,8 +25,7 @@ struct words {
 struct split {
     char **overrides;
     char **operands;
-    int override_count;
-    int operand_count;
+    int override_count, operand_count;
     const char *help; /* the value of --help; NULL: not given */
 };
 
@@ -267,21 +266,54 @@ const struct pawl_cli_verb pawl_verb_help = {
 
 /* --- splitting a line --- */
 
+/* The key whose last part is the word: people leave the table out. NULL when there is none. */
+static const char *key_ending(const struct pawl_cfg_table *const *tables, const char *word)
+{
+    for (; *tables; tables++) {
+        for (size_t i = 0; i < (*tables)->row_count; i++) {
+            const char *key = (*tables)->rows[i].key;
+            const char *last = strrchr(key, '.') + 1;
+            if (pawl_nearest_edit_count(word, strlen(word), last, strlen(last)) == 0)
+                return key;
+        }
+    }
+    return NULL;
+}
+
 static int fail_option(const struct pawl_cli *cli, const char *name)
 {
     struct pawl_nearest nearest = {.word = name};
     for (size_t i = 0; i < cli->verb->option_count; i++)
         pawl_nearest_offer(&nearest, cli->verb->options[i].name);
     pawl_nearest_offer(&nearest, "help");
-    if (cli->verb->takes_config) {
-        const char *key = pawl_cfg_key_nearest(cli->program->tables, name);
-        if (key)
-            pawl_nearest_offer(&nearest, key);
-    }
+    if (cli->verb->takes_config && !nearest.best)
+        nearest.best = key_ending(cli->program->tables, name);
     char or_see[128];
     snprintf(or_see, sizeof(or_see), "'%s %s --help' lists the options", cli->program->name,
              cli->verb->name);
     return fail_nearest(cli, &nearest, "--", "no option", or_see);
+}
+
+/* "seed=3" where a file may stand: an override that lacks its table, not the name of a file. */
+static bool is_half_key(const char *word)
+{
+    size_t length =
+        strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    return word[0] != '-' && length && length < PAWL_NEAREST_BYTES_MAX && word[length] == '=';
+}
+
+static int fail_half_key(const struct pawl_cli *cli, const char *word)
+{
+    char name[PAWL_NEAREST_BYTES_MAX];
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+    const char *key = key_ending(cli->program->tables, name);
+    if (key)
+        return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
+                             "no key '%s'; did you mean '%s'? (a file is written ./%s)", name,
+                             key, word);
+    return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
+                         "no key '%s'; a key is TABLE.KEY, and a file is written ./%s", name,
+                         word);
 }
 
 /* One of the verb's own options; words->at is behind it afterwards. */
@@ -338,6 +370,8 @@ static int split_words(struct pawl_cli *cli, struct words *words, struct split *
         if (override_words) {
             while (override_words--)
                 split->overrides[split->override_count++] = words->items[words->at++];
+        } else if (cli->verb->takes_config && !is_ended && is_half_key(word)) {
+            return fail_half_key(cli, word);
         } else if (is_ended || word[0] != '-' || !word[1]) {
             split->operands[split->operand_count++] = words->items[words->at];
             words->at++;
@@ -369,6 +403,10 @@ static int check_operands(const struct pawl_cli *cli, const struct split *split)
         return pawl_cli_fail(cli, PAWL_EXIT_USAGE, "'%s' is too much; the line is: %s %s%s%s",
                              split->operands[verb->operand_max], cli->program->name, verb->name,
                              verb->operands ? " " : "", verb->operands ? verb->operands : "");
+    for (int i = 0; i < split->operand_count; i++)
+        if (!split->operands[i][0])
+            return pawl_cli_fail(cli, PAWL_EXIT_USAGE, "an argument is empty: %s %s %s",
+                                 cli->program->name, verb->name, verb->operands);
     for (int i = 0; verb->operand_choices && i < split->operand_count; i++)
         if (!is_choice(verb->operand_choices, split->operands[i]))
             return fail_choice(cli, "", split->operands[i], verb->operand_choices);
@@ -382,8 +420,10 @@ static int run_verb(struct pawl_cli *cli, struct words *words, struct split *spl
         return code;
     if (split->help)
         return print_verb_help(cli, split->help);
-    if (pawl_cli_is_group(cli->verb))
-        return fail_member(cli, split->operand_count ? split->operands[0] : "");
+    if (pawl_cli_is_group(cli->verb)) {
+        const char *word = split->operand_count ? split->operands[0] : "";
+        return strcmp(word, "help") == 0 ? print_verb_help(cli, "") : fail_member(cli, word);
+    }
     code = check_operands(cli, split);
     if (code != PAWL_EXIT_DONE)
         return code;

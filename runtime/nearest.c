@@ -1,6 +1,6 @@
 #include "runtime/nearest.h"
 
-#include <stddef.h>
+#include <stdbool.h>
 #include <string.h>
 
 static char folded(char c)
@@ -10,53 +10,71 @@ static char folded(char c)
     return c == '-' ? '_' : c;
 }
 
-static unsigned min3(unsigned a, unsigned b, unsigned c)
+static unsigned min_of(unsigned a, unsigned b)
 {
-    unsigned ab = a < b ? a : b;
-    return ab < c ? ab : c;
+    return a < b ? a : b;
 }
 
-unsigned pawl_nearest_distance(const char *a, const char *b)
+/* Optimal string alignment: the usual matrix, of which a row needs the two before it. */
+unsigned pawl_nearest_edit_count(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
 {
-    size_t a_bytes = strlen(a);
-    size_t b_bytes = strlen(b);
-    if (a_bytes >= PAWL_NEAREST_BYTES_MAX || b_bytes >= PAWL_NEAREST_BYTES_MAX)
-        return PAWL_NEAREST_BYTES_MAX;
-
-    /* rows[i % 3][j]: edits from the first i letters of a to the first j of b */
     unsigned rows[3][PAWL_NEAREST_BYTES_MAX];
-    for (unsigned j = 0; j <= b_bytes; j++)
-        rows[0][j] = j;
-    for (unsigned i = 1; i <= a_bytes; i++) {
+
+    for (size_t j = 0; j <= b_bytes; j++)
+        rows[0][j] = (unsigned)j;
+    for (size_t i = 1; i <= a_bytes; i++) {
         unsigned *row = rows[i % 3];
         const unsigned *above = rows[(i - 1) % 3];
-        row[0] = i;
-        for (unsigned j = 1; j <= b_bytes; j++) {
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= b_bytes; j++) {
             char x = folded(a[i - 1]);
             char y = folded(b[j - 1]);
-            row[j] = min3(above[j] + 1, row[j - 1] + 1, above[j - 1] + (x != y));
-            if (i > 1 && j > 1 && x == folded(b[j - 2]) && folded(a[i - 2]) == y) {
-                unsigned swapped = rows[(i - 2) % 3][j - 2] + 1;
-                row[j] = swapped < row[j] ? swapped : row[j];
-            }
+            row[j] = min_of(above[j - 1] + (x != y), 1 + min_of(above[j], row[j - 1]));
+            if (i > 1 && j > 1 && x == folded(b[j - 2]) && folded(a[i - 2]) == y)
+                row[j] = min_of(row[j], rows[(i - 2) % 3][j - 2] + 1);
         }
     }
     return rows[a_bytes % 3][b_bytes];
 }
 
+/* All letters of the shorter are in the longer, in their order, the first letter first. */
+static bool is_abbreviation(const char *shorter, size_t shorter_bytes, const char *longer,
+                            size_t longer_bytes)
+{
+    size_t at = 0;
+
+    if (shorter_bytes < 2 || folded(shorter[0]) != folded(longer[0]))
+        return false;
+    for (size_t i = 0; i < longer_bytes && at < shorter_bytes; i++)
+        at += folded(shorter[at]) == folded(longer[i]);
+    return at == shorter_bytes;
+}
+
+unsigned pawl_nearest_cost(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
+{
+    if (a_bytes > b_bytes)
+        return pawl_nearest_cost(b, b_bytes, a, a_bytes);
+    if (b_bytes >= PAWL_NEAREST_BYTES_MAX)
+        return PAWL_NEAREST_FAR;
+
+    unsigned more = (unsigned)(b_bytes - a_bytes);
+    unsigned cost_max = PAWL_NEAREST_EDIT_COST * (1 + (unsigned)b_bytes / 4);
+    unsigned cost = PAWL_NEAREST_FAR;
+    if (more * PAWL_NEAREST_EDIT_COST <= cost_max) {
+        unsigned edit_count = pawl_nearest_edit_count(a, a_bytes, b, b_bytes);
+        if (edit_count < b_bytes || !b_bytes) /* otherwise not one letter is in its place */
+            cost = PAWL_NEAREST_EDIT_COST * edit_count;
+    }
+    if (is_abbreviation(a, a_bytes, b, b_bytes))
+        cost = min_of(cost, PAWL_NEAREST_EDIT_COST + more);
+    return cost <= cost_max ? cost : PAWL_NEAREST_FAR;
+}
+
 void pawl_nearest_offer(struct pawl_nearest *nearest, const char *name)
 {
-    unsigned distance = pawl_nearest_distance(nearest->word, name);
-    size_t word_bytes = strlen(nearest->word);
-    size_t name_bytes = strlen(name);
-    size_t longer_bytes = word_bytes > name_bytes ? word_bytes : name_bytes;
-
-    size_t distance_max = longer_bytes < 3 ? 1 : longer_bytes / 3;
-    if (distance > distance_max || distance >= longer_bytes ||
-        distance >= PAWL_NEAREST_BYTES_MAX)
-        return;
-    if (nearest->best && distance >= nearest->distance_count)
+    unsigned cost = pawl_nearest_cost(nearest->word, strlen(nearest->word), name, strlen(name));
+    if (cost == PAWL_NEAREST_FAR || (nearest->best && cost >= nearest->best_cost))
         return;
     nearest->best = name;
-    nearest->distance_count = distance;
+    nearest->best_cost = cost;
 }

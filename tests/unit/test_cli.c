@@ -242,14 +242,30 @@ START_TEST(a_wrong_option_is_answered_with_the_nearest)
 }
 END_TEST
 
+START_TEST(a_key_without_its_table_is_answered_with_the_whole_key)
+{
+    assert_wrong("pawl train x --seed=3",
+                 "pawl train: no option '--seed'; did you mean '--run.seed'?\n");
+    assert_wrong("pawl train x Seed=3", "pawl train: no key 'Seed'; did you mean 'run.seed'? "
+                                        "(a file is written ./Seed=3)\n");
+    assert_wrong("pawl train x xyzzy=3",
+                 "pawl train: no key 'xyzzy'; a key is TABLE.KEY, and a "
+                 "file is written ./xyzzy=3\n");
+    assert_runs("pawl train ./seed=3", "train: ./seed=3");
+    assert_runs("pawl train -- seed=3", "train: seed=3");
+}
+END_TEST
+
 START_TEST(too_few_and_too_many_operands_show_the_line)
 {
     assert_wrong("pawl train", "pawl train: the line is not complete: pawl train FILE\n");
+    assert_wrong("pawl train ''", "pawl train: an argument is empty: pawl train FILE\n");
     assert_wrong("pawl train a b",
                  "pawl train: 'b' is too much; the line is: pawl train FILE\n");
     assert_wrong("pawl env list x",
                  "pawl env list: 'x' is too much; the line is: pawl env list\n");
-    assert_wrong("pawl completion fish", "pawl completion: 'fish' is none of bash, zsh\n");
+    assert_wrong("pawl completion fish",
+                 "pawl completion: 'fish' is none of bash, zsh; did you mean 'bash'?\n");
 }
 END_TEST
 
@@ -342,6 +358,10 @@ START_TEST(the_help_of_a_group_lists_its_verbs)
                                "\n"
                                "options\n"
                                "  --help                          This.\n");
+    char *help = strdup(out_text);
+    ck_assert_int_eq(run_line("pawl env help"), PAWL_EXIT_DONE);
+    ck_assert_str_eq(out_text, help);
+    free(help);
     assert_wrong("pawl help env lits", "pawl env: no verb 'lits'; did you mean 'list'?\n");
 }
 END_TEST
@@ -473,15 +493,19 @@ START_TEST(info_is_text_or_json)
 }
 END_TEST
 
-PAWL_TEST_MAIN(
-    "cli", options_operands_and_overrides_come_in_any_order, two_dashes_end_the_options,
-    a_verb_may_have_two_words, a_wrong_verb_is_answered_with_the_nearest,
-    a_wrong_option_is_answered_with_the_nearest, too_few_and_too_many_operands_show_the_line,
-    nothing_at_all_shows_the_help_and_is_a_usage_error, the_version_is_one_line,
-    the_overview_lists_every_verb_group_and_table, the_help_of_a_verb_comes_from_its_row,
-    the_help_of_a_group_lists_its_verbs, the_keys_of_a_table_can_be_asked_for_in_four_ways,
-    a_wrong_topic_is_answered_with_the_nearest, help_on_all_has_every_verb_and_every_key,
-    help_never_exceeds_eighty_columns, words_are_wrapped_at_the_edge_and_not_before,
-    a_man_page_has_every_verb_and_escapes_what_roff_would_read,
-    a_stream_that_is_no_terminal_gets_no_escape_bytes, headings_are_bold_where_colour_is_wanted,
-    info_is_text_or_json)
+PAWL_TEST_MAIN("cli", options_operands_and_overrides_come_in_any_order,
+               two_dashes_end_the_options, a_verb_may_have_two_words,
+               a_wrong_verb_is_answered_with_the_nearest,
+               a_wrong_option_is_answered_with_the_nearest,
+               a_key_without_its_table_is_answered_with_the_whole_key,
+               too_few_and_too_many_operands_show_the_line,
+               nothing_at_all_shows_the_help_and_is_a_usage_error, the_version_is_one_line,
+               the_overview_lists_every_verb_group_and_table,
+               the_help_of_a_verb_comes_from_its_row, the_help_of_a_group_lists_its_verbs,
+               the_keys_of_a_table_can_be_asked_for_in_four_ways,
+               a_wrong_topic_is_answered_with_the_nearest,
+               help_on_all_has_every_verb_and_every_key, help_never_exceeds_eighty_columns,
+               words_are_wrapped_at_the_edge_and_not_before,
+               a_man_page_has_every_verb_and_escapes_what_roff_would_read,
+               a_stream_that_is_no_terminal_gets_no_escape_bytes,
+               headings_are_bold_where_colour_is_wanted, info_is_text_or_json)

@@ -4,23 +4,28 @@
 
 #include "support/test.h"
 
+static unsigned edits(const char *a, const char *b)
+{
+    return pawl_nearest_edit_count(a, strlen(a), b, strlen(b));
+}
+
 START_TEST(each_kind_of_slip_is_one_edit)
 {
-    ck_assert_uint_eq(pawl_nearest_distance("train", "train"), 0);
-    ck_assert_uint_eq(pawl_nearest_distance("tran", "train"), 1);
-    ck_assert_uint_eq(pawl_nearest_distance("trrain", "train"), 1);
-    ck_assert_uint_eq(pawl_nearest_distance("troin", "train"), 1);
-    ck_assert_uint_eq(pawl_nearest_distance("trian", "train"), 1);
-    ck_assert_uint_eq(pawl_nearest_distance("", "abc"), 3);
-    ck_assert_uint_eq(pawl_nearest_distance("abc", ""), 3);
-    ck_assert_uint_eq(pawl_nearest_distance("kitten", "sitting"), 3);
-    ck_assert_uint_eq(pawl_nearest_distance("ca", "abc"), 3);
+    ck_assert_uint_eq(edits("train", "train"), 0);
+    ck_assert_uint_eq(edits("tran", "train"), 1);
+    ck_assert_uint_eq(edits("trrain", "train"), 1);
+    ck_assert_uint_eq(edits("troin", "train"), 1);
+    ck_assert_uint_eq(edits("trian", "train"), 1);
+    ck_assert_uint_eq(edits("", "abc"), 3);
+    ck_assert_uint_eq(edits("abc", ""), 3);
+    ck_assert_uint_eq(edits("kitten", "sitting"), 3);
+    ck_assert_uint_eq(edits("ca", "abc"), 3);
 }
 END_TEST
 
 START_TEST(case_and_dashes_cost_nothing)
 {
-    ck_assert_uint_eq(pawl_nearest_distance("Learning-Rate", "learning_rate"), 0);
+    ck_assert_uint_eq(edits("Learning-Rate", "learning_rate"), 0);
 }
 END_TEST
 
@@ -32,6 +37,26 @@ START_TEST(the_closest_wins_and_the_first_of_equals)
     ck_assert_str_eq(nearest.best, "cheek");
     pawl_nearest_offer(&nearest, "CHEK");
     ck_assert_str_eq(nearest.best, "CHEK");
+}
+END_TEST
+
+START_TEST(an_abbreviation_is_near_what_it_stands_for)
+{
+    struct pawl_nearest nearest = {.word = "actor_lr"};
+    pawl_nearest_offer(&nearest, "critic_learning_rate");
+    ck_assert_ptr_null(nearest.best);
+    pawl_nearest_offer(&nearest, "actor-learning-rate");
+    ck_assert_str_eq(nearest.best, "actor-learning-rate");
+
+    nearest = (struct pawl_nearest){.word = "completion"};
+    pawl_nearest_offer(&nearest, "comp");
+    ck_assert_str_eq(nearest.best, "comp");
+
+    /* A slip is nearer than an abbreviation. */
+    nearest = (struct pawl_nearest){.word = "conf"};
+    pawl_nearest_offer(&nearest, "config");
+    pawl_nearest_offer(&nearest, "cond");
+    ck_assert_str_eq(nearest.best, "cond");
 }
 END_TEST
 
@@ -63,5 +88,6 @@ START_TEST(a_very_long_word_is_close_to_nothing)
 END_TEST
 
 PAWL_TEST_MAIN("nearest", each_kind_of_slip_is_one_edit, case_and_dashes_cost_nothing,
-               the_closest_wins_and_the_first_of_equals, what_shares_too_little_is_not_offered,
-               a_very_long_word_is_close_to_nothing)
+               the_closest_wins_and_the_first_of_equals,
+               an_abbreviation_is_near_what_it_stands_for,
+               what_shares_too_little_is_not_offered, a_very_long_word_is_close_to_nothing)
