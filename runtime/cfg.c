@@ -169,7 +169,8 @@ int pawl_cfg_open(struct pawl_cfg **cfg, const struct pawl_cfg_table *const *tab
 fail:
     pawl_cfg_close(made);
     *cfg = NULL;
-    return pawl_err_wrap(err, "open configuration");
+    pawl_err_wrap(err, "open configuration");
+    return code;
 }
 
 void pawl_cfg_close(struct pawl_cfg *cfg)

@@ -82,6 +82,8 @@ void pawl_cfg_problem_hint(struct pawl_cfg_problem *problem, const char *hint, .
     __attribute__((format(printf, 2, 3)));
 void pawl_cfg_problem_unknown_key(struct pawl_cfg *cfg, const struct pawl_cfg_mark *mark,
                                   const char *key);
+void pawl_cfg_problem_unknown_table(struct pawl_cfg *cfg, const struct pawl_cfg_mark *mark,
+                                    const char *name);
 void pawl_cfg_problems_sort(struct pawl_cfg *cfg);
 /* The one sentence for a caller that prints no list. */
 void pawl_cfg_problem_first(const struct pawl_cfg *cfg, struct pawl_err *err);

@@ -19,21 +19,33 @@ static struct pawl_cfg_mark mark_of(uint32_t file_index, const struct pawl_toml_
                                   .at = node->key_at};
 }
 
-/* Appends a part of a dotted key; one that is not a plain word goes in quotes, and so equals no
- * key of a row. */
-static void append_part(char *path, const struct pawl_toml_node *node)
+static bool is_word(const struct pawl_toml_node *node)
 {
-    size_t at = strlen(path);
-    char plain[PAWL_CFG_KEY_BYTES_MAX];
-    bool is_word = node->key_bytes > 0;
+    for (uint32_t i = 0; i < node->key_bytes; i++) {
+        char c = node->key[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-'))
+            return false;
+    }
+    return node->key_bytes > 0;
+}
 
-    for (uint32_t i = 0; i < node->key_bytes && is_word; i++)
-        is_word = node->key[i] && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                         "0123456789_-",
-                                         node->key[i]);
+/* The whole key of a node in a table; a part that is not a plain word goes in quotes, and so
+ * equals no key of a row. */
+static void make_path(char *path, const char *table_name, const struct pawl_toml_node *node)
+{
+    char plain[PAWL_CFG_KEY_BYTES_MAX];
+    size_t table_bytes = strlen(table_name), dot_bytes = table_bytes > 0;
+
+    memcpy(path, table_name, table_bytes + 1);
+    if (is_word(node) && table_bytes + dot_bytes + node->key_bytes < PATH_TEXT_BYTES) {
+        path[table_bytes] = '.';
+        memcpy(path + table_bytes + dot_bytes, node->key, node->key_bytes + 1);
+        return;
+    }
     pawl_cfg_plain(node->key, node->key_bytes, plain, sizeof(plain));
-    snprintf(path + at, PATH_TEXT_BYTES - at, is_word ? "%s%s" : "%s\"%s\"", at ? "." : "",
-             plain);
+    snprintf(path + table_bytes, PATH_TEXT_BYTES - table_bytes, "%s\"%s\"",
+             dot_bytes ? "." : "", plain);
 }
 
 /* True for "policy" when there is a table "policy" or "policy.sac". */
@@ -49,20 +61,6 @@ static bool is_table_name(const struct pawl_cfg *cfg, const char *name)
     return false;
 }
 
-static void add_unknown_table(struct pawl_cfg *cfg, const struct pawl_cfg_mark *mark,
-                              const char *name)
-{
-    struct pawl_cfg_problem *problem =
-        pawl_cfg_problem_add(cfg, mark, NULL, "unknown table '%s'", name);
-    const char *near = problem ? pawl_cfg_table_nearest(cfg->tables, name) : NULL;
-
-    if (near) {
-        problem->table_name = near;
-        pawl_cfg_problem_hint(problem, "did you mean [%s]?  (tables called x-... are ignored)",
-                              near);
-    }
-}
-
 static void load_table(struct pawl_cfg *cfg, const struct pawl_toml *toml, uint32_t table_index,
                        uint32_t file_index, const char *table_name)
 {
@@ -71,8 +69,7 @@ static void load_table(struct pawl_cfg *cfg, const struct pawl_toml *toml, uint3
         struct pawl_cfg_mark mark = mark_of(file_index, node);
         char path[PATH_TEXT_BYTES];
 
-        snprintf(path, sizeof(path), "%s", table_name);
-        append_part(path, node);
+        make_path(path, table_name, node);
         struct pawl_cfg_slot *slot = pawl_cfg_slot_find(cfg, path);
         bool is_known_table = !slot && is_table_name(cfg, path);
 
@@ -87,7 +84,7 @@ static void load_table(struct pawl_cfg *cfg, const struct pawl_toml *toml, uint3
                 pawl_cfg_problem_add(cfg, &mark, NULL, "'%s' is a table, not a value", path),
                 "its keys stand below a line [%s]", path);
         else if (node->type == PAWL_TOML_TABLE)
-            add_unknown_table(cfg, &mark, path);
+            pawl_cfg_problem_unknown_table(cfg, &mark, path);
         else
             pawl_cfg_problem_unknown_key(cfg, &mark, path);
     }

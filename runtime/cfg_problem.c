@@ -160,6 +160,22 @@ void pawl_cfg_problem_unknown_key(struct pawl_cfg *cfg, const struct pawl_cfg_ma
                           allowed, standard);
 }
 
+void pawl_cfg_problem_unknown_table(struct pawl_cfg *cfg, const struct pawl_cfg_mark *mark,
+                                    const char *name)
+{
+    struct pawl_cfg_problem *problem =
+        pawl_cfg_problem_add(cfg, mark, NULL, "unknown table '%s'", name);
+    const char *near = problem ? pawl_cfg_table_nearest(cfg->tables, name) : NULL;
+
+    if (near) {
+        problem->table_name = near;
+        pawl_cfg_problem_hint(problem, "did you mean [%s]?  (tables called x-... are ignored)",
+                              near);
+    } else if (problem) {
+        hint_what_there_is(cfg, problem, "");
+    }
+}
+
 /* True when b was given after a and so overrides it. */
 static bool is_later(const struct pawl_cfg_mark *a, const struct pawl_cfg_mark *b)
 {
@@ -212,7 +228,14 @@ void pawl_cfg_conflict(struct pawl_cfg *cfg, const char *key, const char *other_
         pawl_cfg_problem_add(cfg, &slot->mark, slot, "'%s' = %s conflicts with '%s' = %s: %s",
                              slot->row->key, value, other->row->key, other_value, why);
     slot->has_problem = false; /* its own value is good, and may conflict with others too */
-    pawl_cfg_problem_hint(problem, "'%s' comes from: %s", other->row->key, origin);
+    if (slot->mark.layer == PAWL_CFG_LAYER_FILE) {
+        pawl_cfg_problem_hint(problem, "'%s' comes from: %s", other->row->key, origin);
+    } else {
+        char own_origin[256];
+        pawl_cfg_mark_origin(cfg, &slot->mark, own_origin, sizeof(own_origin));
+        pawl_cfg_problem_hint(problem, "'%s' comes from: %s; '%s' comes from: %s",
+                              slot->row->key, own_origin, other->row->key, origin);
+    }
 }
 
 static int compare_numbers(uint32_t a, uint32_t b)

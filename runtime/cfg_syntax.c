@@ -197,6 +197,16 @@ static void add_again(struct pawl_cfg *cfg, const struct failure *failure,
                               toml->nodes[first_index].key_at.line);
 }
 
+/* The reader meets the end of the line inside a text, and calls it a control character. */
+static bool is_open_text(const struct pawl_cfg_file *file, const struct failure *failure)
+{
+    size_t bytes = 0;
+    const char *line = pawl_cfg_file_line(file, failure->place.line, &bytes);
+
+    return line && strncmp(failure->text, "unescaped control", 17) == 0 &&
+           failure->place.column > bytes;
+}
+
 static void add_problems(struct pawl_cfg *cfg, uint32_t file_index,
                          const struct attempt *attempt, const struct pawl_toml *toml)
 {
@@ -211,9 +221,12 @@ static void add_problems(struct pawl_cfg *cfg, uint32_t file_index,
             add_again(cfg, failure, toml, &mark);
             continue;
         }
+        const char *what = is_open_text(&cfg->files[file_index], failure)
+                               ? "a text without its closing quote"
+                               : failure->text;
         struct pawl_cfg_problem *problem =
-            pawl_cfg_problem_add(cfg, &mark, NULL, "not valid TOML: %s", failure->text);
-        if (strstr(failure->text, "determine value type"))
+            pawl_cfg_problem_add(cfg, &mark, NULL, "not valid TOML: %s", what);
+        if (strcmp(failure->text, "this is not a value") == 0)
             pawl_cfg_problem_hint(problem, "a text is written in quotes: \"...\"");
     }
 }

@@ -125,11 +125,11 @@ static bool check_f64(const struct pawl_cfg_row *row, double f64, struct complai
 {
     char got[PAWL_CFG_NUMBER_TEXT_BYTES];
 
+    if (isfinite(f64) && f64 >= row->min.f64 && f64 <= row->max.f64)
+        return true;
     pawl_cfg_f64_text(f64, PAWL_CFG_F64_FOR_PEOPLE, got);
     if (!isfinite(f64))
         return refuse(complaint, "must be a finite number, got %s", got);
-    if (f64 >= row->min.f64 && f64 <= row->max.f64)
-        return true;
     return refuse_range(complaint, row, got);
 }
 
