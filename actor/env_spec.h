@@ -1,0 +1,63 @@
+/* env_spec.h: whether a table, a spec and an observation are what env.h asks for.
+ *
+ *     struct pawl_env_spec spec;
+ *     pawl_env_spec_read(&spec, ops, &args, err)           checked: safe to use from here on
+ *     ...
+ *     int bad = pawl_env_obs_find_bad(&spec, obs);         per step, one pass
+ *     if (bad >= 0)
+ *         pawl_env_obs_explain(&spec, obs, bad, err);      "obs.state[3] is nan"
+ *
+ * Nothing here trusts the environment: it may be a plugin.
+ *
+ * Thread safety: no state.
+ */
+#ifndef PAWL_ACTOR_ENV_SPEC_H
+#define PAWL_ACTOR_ENV_SPEC_H
+
+#include "actor/env.h"
+#include "runtime/err.h"
+
+#include <stdbool.h>
+
+/* The arguments of an environment that needs none. */
+struct pawl_env_args pawl_env_default_args(void);
+
+/* -EINVAL names what is missing or was compiled for another ABI. */
+int pawl_env_ops_check(const struct pawl_env_ops *ops, struct pawl_err *err);
+
+/* Asks for the spec and checks it: names, types, sizes, bounds. -EINVAL with the field and the
+ * rule, or what the environment returned with its sentence. */
+int pawl_env_spec_read(struct pawl_env_spec *spec, const struct pawl_env_ops *ops,
+                       const struct pawl_env_args *args, struct pawl_err *err);
+int pawl_env_spec_check(const struct pawl_env_spec *spec, struct pawl_err *err);
+
+/* How many numbers a field of a checked spec has, and how many bytes they take. */
+size_t pawl_env_field_count(const struct pawl_env_field *field);
+size_t pawl_env_field_bytes(const struct pawl_env_field *field);
+
+/* The bounds of its number at index; infinities where there are none. */
+float pawl_env_field_low(const struct pawl_env_field *field, size_t index);
+float pawl_env_field_high(const struct pawl_env_field *field, size_t index);
+
+/* "float32[3]", as in the spec of a record. */
+#define PAWL_ENV_TYPE_TEXT_BYTES 64
+void pawl_env_field_type_text(const struct pawl_env_field *field,
+                              char text[PAWL_ENV_TYPE_TEXT_BYTES]);
+
+/* The first field that cannot be an observation: a number that is not finite, a bool that is
+ * neither 0 nor 1. -1: there is none. Reads every number once. */
+int pawl_env_obs_find_bad(const struct pawl_env_spec *spec, void *const *obs);
+
+/* The first field with a number outside its bounds; -1: none. For checking an environment, not
+ * for every step. */
+int pawl_env_obs_find_outside(const struct pawl_env_spec *spec, void *const *obs);
+
+/* Sets the sentence about the first number of the field that is bad or outside its bounds;
+ * returns -EINVAL. */
+int pawl_env_obs_explain(const struct pawl_env_spec *spec, void *const *obs, int field_index,
+                         struct pawl_err *err);
+
+/* False for a reward or a flag that no record may hold. */
+bool pawl_env_step_is_sane(const struct pawl_env_step *step);
+
+#endif
