@@ -421,6 +421,32 @@ START_TEST(a_short_write_cancels_the_rest_in_every_runner)
 }
 END_TEST
 
+START_TEST(closing_a_queue_waits_and_closes_its_files)
+{
+    struct scratch scratch;
+    scratch_open(&scratch);
+    int fd_count = temp_fd_count();
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        struct pawl_io_queue queue;
+        if (!open_queue(&queue, kinds[i]))
+            continue;
+        const char *path = scratch_path(&scratch, "x");
+        struct pawl_io_op ops[] = {
+            op_open(PAWL_IO_CWD, path),
+            {.kind = PAWL_IO_OP_WRITE, .bytes = "text", .byte_count = 4},
+            {.kind = PAWL_IO_OP_SYNC},
+            {.kind = PAWL_IO_OP_ALLOCATE, .offset_bytes = 8},
+        };
+        ck_assert_int_eq(pawl_io_queue_begin(&queue, ops, 4, PAWL_IO_STOP_AT_FAILURE, NULL), 0);
+        pawl_io_queue_close(&queue);
+        ck_assert_int_eq(ops[3].result, 0);
+        ck_assert_int_eq(temp_fd_count(), fd_count);
+        unlink(path);
+    }
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(a_chain_that_cannot_be_is_refused_with_the_rule)
 {
     struct pawl_io_queue queue;
@@ -611,6 +637,7 @@ PAWL_TEST_MAIN("io", the_system_and_the_memory_do_the_same,
                after_a_cut_no_call_succeeds_and_descriptors_can_be_closed,
                a_failed_operation_of_any_kind_cancels_the_rest_in_every_runner,
                a_short_write_cancels_the_rest_in_every_runner,
+               closing_a_queue_waits_and_closes_its_files,
                a_chain_that_cannot_be_is_refused_with_the_rule,
                waiting_is_bounded_and_a_second_chain_is_busy,
                waiting_for_the_kernel_is_bounded_too, another_table_is_not_for_the_kernel,

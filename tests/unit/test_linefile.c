@@ -314,8 +314,12 @@ START_TEST(a_line_that_failed_half_way_leaves_nothing_before_the_next)
     ck_assert_int_eq(append(&file, "x"), -ENOSPC);
     pawl_io_faulty_arm(&faulty, 0, 0, PAWL_IO_ONCE);
     ck_assert_int_eq(append(&file, "x"), 0);
-    pawl_linefile_close(&file);
     assert_content(path, "one\nx\n");
+
+    pawl_io_faulty_arm(&faulty, 2, ENOSPC, PAWL_IO_ONCE); /* it is repaired at once */
+    ck_assert_int_eq(append(&file, "a line that fails"), -ENOSPC);
+    assert_content(path, "one\nx\n");
+    pawl_linefile_close(&file);
     scratch_close(&scratch);
 }
 END_TEST
@@ -341,6 +345,45 @@ START_TEST(a_failed_sync_is_reported_for_ever)
     ck_assert_uint_eq(file.size_bytes, 4);
     pawl_linefile_close(&file);
     pawl_io_mem_close(&mem);
+}
+END_TEST
+
+START_TEST(opening_makes_durable_what_it_finds)
+{
+    struct pawl_linefile file;
+    pawl_io_mem_open(&mem);
+    open_file(&file, &mem.io, "x");
+    ck_assert_int_eq(append(&file, "one"), 0);
+    pawl_linefile_close(&file);
+    open_file(&file, &mem.io, "x");
+    ck_assert_uint_eq(file.synced_bytes, 4);
+    pawl_linefile_close(&file);
+    pawl_io_mem_restart(&mem, PAWL_IO_CUT_SYNCED, 0);
+    open_file(&file, &mem.io, "x");
+    ck_assert_uint_eq(file.size_bytes, 4);
+    pawl_linefile_close(&file);
+    pawl_io_mem_close(&mem);
+}
+END_TEST
+
+START_TEST(what_was_cut_off_never_comes_back_behind_later_lines)
+{
+    static const char torn[] = "one\n\0\0\0\0old\n"; /* the next line fills just the hole */
+    for (uint64_t seed = 0; seed < 32; seed++) {
+        struct pawl_linefile file;
+        pawl_io_mem_open(&mem);
+        int fd = pawl_io_open(&mem.io, PAWL_IO_CWD, "x", O_RDWR | O_CREAT, 0600);
+        ck_assert_int_eq(pawl_io_write_all(&mem.io, fd, torn, sizeof(torn) - 1, 0), 0);
+        pawl_io_mem_restart(&mem, PAWL_IO_CUT_ALL, 0);
+        open_file(&file, &mem.io, "x");
+        ck_assert_int_eq(append(&file, "two"), 0);
+        pawl_linefile_close(&file);
+        pawl_io_mem_restart(&mem, PAWL_IO_CUT_SUBSET, seed);
+        open_file(&file, &mem.io, "x");
+        ck_assert(file.size_bytes == 4 || file.size_bytes == 8);
+        pawl_linefile_close(&file);
+        pawl_io_mem_close(&mem);
+    }
 }
 END_TEST
 
@@ -402,5 +445,6 @@ PAWL_TEST_MAIN("linefile", lines_are_there_in_order, a_torn_end_is_dropped_on_op
                an_append_syncs_when_the_period_is_over,
                whatever_call_fails_acknowledged_lines_are_there_and_no_other,
                a_line_that_failed_half_way_leaves_nothing_before_the_next,
-               a_failed_sync_is_reported_for_ever,
+               a_failed_sync_is_reported_for_ever, opening_makes_durable_what_it_finds,
+               what_was_cut_off_never_comes_back_behind_later_lines,
                a_power_cut_after_any_call_keeps_what_was_synced_and_no_torn_line)
