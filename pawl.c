@@ -1,6 +1,7 @@
 /* pawl.c: the program that people run. Here, and only here, all verbs and all tables of
  * configuration keys are listed. */
 #include "pawl_build.h"
+#include "policy/policy_cfg.h"
 #include "runtime/cli.h"
 #include "runtime/run_cfg.h"
 #include "runtime/verbs.h"
@@ -13,9 +14,7 @@ static const struct pawl_cli_verb *const verbs[] = {
 };
 
 static const struct pawl_cfg_table *const tables[] = {
-    &pawl_run_table,
-    &pawl_log_table,
-    NULL,
+    &pawl_run_table, &pawl_log_table, &pawl_policy_table, &pawl_sac_table, NULL,
 };
 
 static const struct pawl_cli_library libraries[] = {PAWL_BUILD_LIBRARIES};
