@@ -118,32 +118,31 @@ int pawl_bell_wait(struct pawl_bell *bell, bool (*look)(void *context), void *co
     }
     uint64_t start_ns = pawl_clock_now_ns();
     uint64_t deadline_ns = deadline_after(start_ns, wait->timeout_ns);
-    bool was_rung = false, has_slept = false;
+    bool was_rung = false, has_slept = false, is_found = false;
     int code = 0;
-    for (;;) {
+    while (!is_found && code == 0) {
         pawl_bell_arm(bell);
         if (look(context)) {
             /* Found without a ring after the bound ran out: the wake-up was lost. */
             bell->late_wakes += has_slept && !was_rung;
-            break;
+            is_found = true;
+        } else {
+            bell->spurious += was_rung;
+            uint64_t now_ns = pawl_clock_now_ns();
+            if (is_stopping(wait))
+                code = ECANCELED;
+            else if (now_ns >= deadline_ns)
+                code = ETIMEDOUT;
+            else
+                sleep_on_bell(bell, next_slice_ns(deadline_ns, now_ns));
+            has_slept = true;
         }
-        bell->spurious += was_rung;
-        uint64_t now_ns = pawl_clock_now_ns();
-        if (is_stopping(wait))
-            code = ECANCELED;
-        else if (now_ns >= deadline_ns)
-            code = ETIMEDOUT;
-        if (code)
-            break;
-        sleep_on_bell(bell, next_slice_ns(deadline_ns, now_ns));
-        has_slept = true;
         was_rung = pawl_bell_disarm(bell);
-        if (was_rung && look(context))
-            break;
+        if (!is_found && was_rung)
+            is_found = look(context);
     }
-    pawl_bell_disarm(bell);
     publish_counts(bell);
-    return code ? give_up(wait, code, start_ns, "a record of ", err) : 0;
+    return code && !is_found ? give_up(wait, code, start_ns, "a record of ", err) : 0;
 }
 
 void pawl_ring_wake_reader(struct pawl_ring_tx *tx, uint32_t waiter)
