@@ -64,8 +64,9 @@ bool pawl_bell_disarm(struct pawl_bell *bell);
 int pawl_bell_wait(struct pawl_bell *bell, bool (*look)(void *context), void *context,
                    const struct pawl_wait *wait, struct pawl_err *err);
 
-/* Waits until wanted_count records fit: 0, and a claim succeeds. -ETIMEDOUT, -ECANCELED;
- * -ENOTCONN: no reader yet; -EPROTO: the reader is under quarantine. */
+/* Waits until wanted_count records fit: 0, and a claim succeeds. The next reader can be bound
+ * only between two waits, so an owner that listens for one waits in short pieces. -ETIMEDOUT,
+ * -ECANCELED; -ENOTCONN: no reader yet; -EPROTO: the reader is under quarantine. */
 int pawl_ring_wait_room(struct pawl_ring_tx *tx, uint64_t wanted_count,
                         const struct pawl_wait *wait, struct pawl_err *err);
 

@@ -268,6 +268,7 @@ int pawl_ring_bind(struct pawl_ring_tx *tx, const struct pawl_segment *acks, uin
     tx->ack = ack;
     tx->bell = acks->header.geometry[ACKS_NEVER_SLEEPS] ? NULL : pawl_ring_acks_bell(acks);
     tx->doorbell_fd = doorbell_fd;
+    tx->rung_for = 0; /* this reader counts its sleeps from 1 again */
     return 0;
 }
 
@@ -520,6 +521,18 @@ int pawl_ring_rx_state(const struct pawl_ring_rx *rx, struct pawl_err *err)
                         " (none yet); its memory is broken, start it again",
                         rx->next & rx->mask, rx->fault_value, rx->next + 1,
                         rx->next + 1 - rx->slot_count);
+}
+
+size_t pawl_ring_evidence(const struct pawl_ring_rx *rx,
+                          unsigned char evidence[PAWL_RING_EVIDENCE_BYTES])
+{
+    const size_t page_bytes = offsetof(struct pawl_ring_page, reserved);
+    size_t slot_bytes = PAWL_RING_EVIDENCE_BYTES - page_bytes;
+    if (slot_bytes > rx->stride_bytes)
+        slot_bytes = rx->stride_bytes;
+    memcpy(evidence, rx->page, page_bytes);
+    memcpy(evidence + page_bytes, pawl_ring_rx_slot(rx, rx->next), slot_bytes);
+    return page_bytes + slot_bytes;
 }
 
 /* Relaxed all: a snapshot for people. */

@@ -39,6 +39,7 @@
 #define PAWL_RING_DATA_BYTES_MAX (1u << 30)
 #define PAWL_RING_GUARD_BYTES    1024u /* between slots: the prefetcher reads ahead so far */
 #define PAWL_RING_ACKS_MAX       1024u
+#define PAWL_RING_EVIDENCE_BYTES 4096u
 
 struct pawl_ring_cfg {
     uint32_t slot_count; /* a power of two */
@@ -173,6 +174,11 @@ void pawl_ring_set_copy_method(struct pawl_ring_tx *tx, enum pawl_copy_method me
 /* 0, or -EPROTO and the sentence why the peer is under quarantine. */
 int pawl_ring_tx_state(const struct pawl_ring_tx *tx, struct pawl_err *err);
 int pawl_ring_rx_state(const struct pawl_ring_rx *rx, struct pawl_err *err);
+
+/* Copies the writer's page (without its unused end) and then the slot at which the reader is,
+ * for a dump of what was found wrong; returns the bytes copied. */
+size_t pawl_ring_evidence(const struct pawl_ring_rx *rx,
+                          unsigned char evidence[PAWL_RING_EVIDENCE_BYTES]);
 
 /* ack may be NULL: nothing was read. */
 struct pawl_ring_counts pawl_ring_count(const struct pawl_ring_page *page,

@@ -106,6 +106,28 @@ START_TEST(a_sleeping_reader_is_rung_for_once_per_sleep)
 }
 END_TEST
 
+START_TEST(the_next_reader_is_rung_for_from_its_first_sleep)
+{
+    struct pair pair;
+    struct pawl_segment acks;
+    struct pawl_bell bell;
+    open_pair(&pair, 0);
+    pawl_bell_arm(&pair.bell);
+    publish_step(&pair.tx, 0);
+    ck_assert(pawl_bell_disarm(&pair.bell));
+
+    ck_assert_int_eq(pawl_ring_acks_create(&acks, 1, false, NULL), 0);
+    ck_assert_int_eq(pawl_bell_open(&bell, &acks, NULL), 0);
+    ck_assert_int_eq(pawl_ring_bind(&pair.tx, &acks, 0, bell.fd, NULL), 0);
+    pawl_bell_arm(&bell);
+    publish_step(&pair.tx, 1);
+    ck_assert(pawl_bell_disarm(&bell));
+    pawl_bell_close(&bell);
+    pawl_segment_close(&acks);
+    close_pair(&pair);
+}
+END_TEST
+
 START_TEST(a_record_that_is_there_needs_no_sleep)
 {
     struct pair pair;
@@ -271,12 +293,10 @@ START_TEST(an_answered_probe_knows_a_distance)
 }
 END_TEST
 
-PAWL_TEST_MAIN("park", an_awake_reader_is_not_rung_for,
-               a_sleeping_reader_is_rung_for_once_per_sleep,
-               a_record_that_is_there_needs_no_sleep,
-               a_wait_ends_at_its_bound_and_says_for_whom,
-               a_wait_ends_when_its_owner_is_stopping,
-               a_full_ring_without_a_reader_or_with_a_broken_one_says_so,
-               no_core_to_spare_means_no_spinning,
-               two_sides_that_sleep_all_the_time_miss_no_wake_up,
-               an_answered_probe_knows_a_distance)
+PAWL_TEST_MAIN(
+    "park", an_awake_reader_is_not_rung_for, a_sleeping_reader_is_rung_for_once_per_sleep,
+    the_next_reader_is_rung_for_from_its_first_sleep, a_record_that_is_there_needs_no_sleep,
+    a_wait_ends_at_its_bound_and_says_for_whom, a_wait_ends_when_its_owner_is_stopping,
+    a_full_ring_without_a_reader_or_with_a_broken_one_says_so,
+    no_core_to_spare_means_no_spinning, two_sides_that_sleep_all_the_time_miss_no_wake_up,
+    an_answered_probe_knows_a_distance)

@@ -408,6 +408,10 @@ START_TEST(a_commit_word_that_cannot_be_puts_the_writer_under_quarantine)
                               NULL,
                           "%s", err.text);
             ck_assert_uint_eq(counts_of(&pair).corrupt, 1);
+            unsigned char evidence[PAWL_RING_EVIDENCE_BYTES];
+            size_t bytes = pawl_ring_evidence(&pair.rx, evidence);
+            ck_assert_uint_le(bytes, sizeof(evidence));
+            ck_assert_ptr_nonnull(memmem(evidence, bytes, &bad[i], sizeof(bad[i])));
             atomic_store(&slot->commit, k);
             ck_assert_ptr_null(pawl_ring_peek(&pair.rx));
             ck_assert_uint_eq(pawl_ring_peek_batch(&pair.rx, 4), 0);
