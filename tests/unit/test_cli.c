@@ -1,14 +1,19 @@
 #include "runtime/cli.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "runtime/cfg.h"
 #include "runtime/cli_text.h"
 #include "runtime/verbs.h"
 
+#include "support/temp.h"
 #include "support/test.h"
 
 /* What the verbs of this program were called with. */
@@ -493,19 +498,56 @@ START_TEST(info_is_text_or_json)
 }
 END_TEST
 
-PAWL_TEST_MAIN("cli", options_operands_and_overrides_come_in_any_order,
-               two_dashes_end_the_options, a_verb_may_have_two_words,
-               a_wrong_verb_is_answered_with_the_nearest,
-               a_wrong_option_is_answered_with_the_nearest,
-               a_key_without_its_table_is_answered_with_the_whole_key,
-               too_few_and_too_many_operands_show_the_line,
-               nothing_at_all_shows_the_help_and_is_a_usage_error, the_version_is_one_line,
-               the_overview_lists_every_verb_group_and_table,
-               the_help_of_a_verb_comes_from_its_row, the_help_of_a_group_lists_its_verbs,
-               the_keys_of_a_table_can_be_asked_for_in_four_ways,
-               a_wrong_topic_is_answered_with_the_nearest,
-               help_on_all_has_every_verb_and_every_key, help_never_exceeds_eighty_columns,
-               words_are_wrapped_at_the_edge_and_not_before,
-               a_man_page_has_every_verb_and_escapes_what_roff_would_read,
-               a_stream_that_is_no_terminal_gets_no_escape_bytes,
-               headings_are_bold_where_colour_is_wanted, info_is_text_or_json)
+static int run_printing(struct pawl_cli *cli, int argc, char **argv)
+{
+    (void)argc;
+    int fd = open(argv[0], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    fprintf(cli->out, "meant for standard output\n");
+    fflush(cli->out);
+    close(fd);
+    return PAWL_EXIT_DONE;
+}
+
+START_TEST(a_file_opened_later_does_not_become_standard_output)
+{
+    static const struct pawl_cli_verb verb = {
+        .name = "print", .operands = "FILE", .operand_max = 1, .run = run_printing};
+    static const struct pawl_cli_verb *const one_verb[] = {&verb, NULL};
+    const struct pawl_cli_program printing = {
+        .name = "pawl", .version = "0", .help = "", .verbs = one_verb, .tables = tables};
+    char folder[TEMP_BYTES];
+    char path[TEMP_BYTES + 8];
+    temp_folder_make(folder);
+    snprintf(path, sizeof(path), "%s/file", folder);
+    char *argv[] = {"pawl", "print", path, NULL};
+
+    pid_t child = fork();
+    if (child == 0) {
+        close(STDOUT_FILENO);
+        close(STDERR_FILENO);
+        _exit(pawl_cli_main(&printing, 3, argv));
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(WEXITSTATUS(status), PAWL_EXIT_FAILED);
+    struct stat file;
+    ck_assert_int_eq(stat(path, &file), 0);
+    ck_assert_int_eq(file.st_size, 0);
+    temp_folder_remove(folder);
+}
+END_TEST
+
+PAWL_TEST_MAIN(
+    "cli", options_operands_and_overrides_come_in_any_order, two_dashes_end_the_options,
+    a_verb_may_have_two_words, a_wrong_verb_is_answered_with_the_nearest,
+    a_wrong_option_is_answered_with_the_nearest,
+    a_key_without_its_table_is_answered_with_the_whole_key,
+    too_few_and_too_many_operands_show_the_line,
+    nothing_at_all_shows_the_help_and_is_a_usage_error, the_version_is_one_line,
+    the_overview_lists_every_verb_group_and_table, the_help_of_a_verb_comes_from_its_row,
+    the_help_of_a_group_lists_its_verbs, the_keys_of_a_table_can_be_asked_for_in_four_ways,
+    a_wrong_topic_is_answered_with_the_nearest, help_on_all_has_every_verb_and_every_key,
+    help_never_exceeds_eighty_columns, words_are_wrapped_at_the_edge_and_not_before,
+    a_man_page_has_every_verb_and_escapes_what_roff_would_read,
+    a_stream_that_is_no_terminal_gets_no_escape_bytes, headings_are_bold_where_colour_is_wanted,
+    info_is_text_or_json, a_file_opened_later_does_not_become_standard_output)
