@@ -85,6 +85,8 @@ START_TEST(a_file_that_is_too_big_is_not_read_to_its_end)
     write_repeated("test.toml", "# 456789abcdef\n", PAWL_CFG_FILE_BYTES_MAX / 15 + 1);
     ck_assert_int_eq(open_file("test.toml"), -EINVAL);
     expect("it has more than 4194304 bytes");
+    ck_assert_int_eq(open_file("/dev/zero"), -EINVAL);
+    expect("/dev/zero: error: cannot read it: it has more than 4194304 bytes");
     sample_folder_close();
 }
 END_TEST
