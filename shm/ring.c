@@ -78,7 +78,7 @@ void pawl_ring_place(void *body, const struct pawl_ring_geometry *geometry)
     memset(page, 0, sizeof(*page));
     atomic_store_explicit(&page->head, geometry->first, memory_order_relaxed);
     atomic_store_explicit(&page->resv, geometry->first, memory_order_relaxed);
-    atomic_store_explicit(&page->pin, PAWL_RING_NO_PIN, memory_order_relaxed);
+    pawl_pin_init(&page->pin);
 
     struct pawl_ring_tx tx;
     pawl_ring_tx_init(&tx, body, geometry);

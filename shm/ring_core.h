@@ -40,6 +40,7 @@
 
 #include "runtime/fault.h"
 #include "shm/order.h"
+#include "shm/pin.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,8 +49,6 @@
 
 /* Two cache lines: adjacent lines are fetched together. */
 #define PAWL_RING_BLOCK_BYTES 128
-
-#define PAWL_RING_NO_PIN UINT64_MAX
 
 /* Read by the reader of the ring and by the inspector; written by the producer alone. */
 struct pawl_ring_page {
@@ -61,7 +60,7 @@ struct pawl_ring_page {
 
     _Alignas(PAWL_RING_BLOCK_BYTES) _Atomic uint32_t space_waiter; /* 1: sleeps for room */
 
-    _Alignas(PAWL_RING_BLOCK_BYTES) _Atomic uint64_t pin; /* parameter slot in use (board.h) */
+    _Alignas(PAWL_RING_BLOCK_BYTES) struct pawl_pin pin; /* parameters in use (board.h) */
 
     _Alignas(PAWL_RING_BLOCK_BYTES) _Atomic uint64_t dropped_newest;
     _Atomic uint64_t aborted;
