@@ -269,6 +269,15 @@ int pawl_ring_bind(struct pawl_ring_tx *tx, const struct pawl_segment *acks, uin
     tx->bell = acks->header.geometry[ACKS_NEVER_SLEEPS] ? NULL : pawl_ring_acks_bell(acks);
     tx->doorbell_fd = doorbell_fd;
     tx->rung_for = 0; /* this reader counts its sleeps from 1 again */
+    if (tx->bell) {
+        /* P6 for all that was committed while no reader, or the dead one, was told: pairs with
+         * the fence in pawl_ring_bell_set(). */
+        PAWL_FENCE(5, memory_order_seq_cst);
+        uint32_t waiter = atomic_load_explicit(&tx->bell->waiter,
+                                               PAWL_ORDER_AT_FENCE(5, 5, memory_order_relaxed));
+        if (waiter != 0)
+            pawl_ring_wake_reader(tx, waiter);
+    }
     return 0;
 }
 

@@ -128,6 +128,52 @@ START_TEST(the_next_reader_is_rung_for_from_its_first_sleep)
 }
 END_TEST
 
+/* The next reader of the pair's ring, which has looked and found nothing; asleep as its first
+ * time. */
+struct successor {
+    struct pawl_segment rx_segment, acks, acks_seen;
+    struct pawl_bell bell;
+    struct pawl_ring_rx rx;
+};
+
+static void open_successor(struct successor *next, const struct pair *pair)
+{
+    const struct pawl_ring_rx_cfg rx_cfg = {
+        .flush_count = 1, .has_start = true, .start = pair->rx.tail};
+    *next = (struct successor){0};
+    ck_assert_int_eq(pawl_ring_acks_create(&next->acks, 1, false, NULL), 0);
+    ck_assert_int_eq(pawl_bell_open(&next->bell, &next->acks, NULL), 0);
+    ck_assert_int_eq(pawl_ring_attach(&next->rx, &next->rx_segment, pair->tx_segment.fd,
+                                      &next->acks, &rx_cfg, NULL),
+                     0);
+    ck_assert_int_eq(pawl_ring_acks_attach(&next->acks_seen, next->acks.fd, NULL), 0);
+    pawl_bell_arm(&next->bell);
+    ck_assert_ptr_null(pawl_ring_peek(&next->rx));
+}
+
+static void close_successor(struct successor *next)
+{
+    pawl_bell_close(&next->bell);
+    pawl_segment_close(&next->rx_segment);
+    pawl_segment_close(&next->acks);
+    pawl_segment_close(&next->acks_seen);
+}
+
+START_TEST(a_new_reader_is_rung_for_what_was_committed_before_the_bind)
+{
+    struct pair pair;
+    struct successor next;
+    open_pair(&pair, 0);
+    open_successor(&next, &pair);
+    publish_step(&pair.tx, 0); /* the writer has not heard of the new reader yet */
+    ck_assert(!is_readable(next.bell.fd));
+    ck_assert_int_eq(pawl_ring_bind(&pair.tx, &next.acks_seen, 0, next.bell.fd, NULL), 0);
+    ck_assert(is_readable(next.bell.fd));
+    close_successor(&next);
+    close_pair(&pair);
+}
+END_TEST
+
 START_TEST(a_record_that_is_there_needs_no_sleep)
 {
     struct pair pair;
@@ -293,10 +339,14 @@ START_TEST(an_answered_probe_knows_a_distance)
 }
 END_TEST
 
-PAWL_TEST_MAIN(
-    "park", an_awake_reader_is_not_rung_for, a_sleeping_reader_is_rung_for_once_per_sleep,
-    the_next_reader_is_rung_for_from_its_first_sleep, a_record_that_is_there_needs_no_sleep,
-    a_wait_ends_at_its_bound_and_says_for_whom, a_wait_ends_when_its_owner_is_stopping,
-    a_full_ring_without_a_reader_or_with_a_broken_one_says_so,
-    no_core_to_spare_means_no_spinning, two_sides_that_sleep_all_the_time_miss_no_wake_up,
-    an_answered_probe_knows_a_distance)
+PAWL_TEST_MAIN("park", an_awake_reader_is_not_rung_for,
+               a_sleeping_reader_is_rung_for_once_per_sleep,
+               the_next_reader_is_rung_for_from_its_first_sleep,
+               a_new_reader_is_rung_for_what_was_committed_before_the_bind,
+               a_record_that_is_there_needs_no_sleep,
+               a_wait_ends_at_its_bound_and_says_for_whom,
+               a_wait_ends_when_its_owner_is_stopping,
+               a_full_ring_without_a_reader_or_with_a_broken_one_says_so,
+               no_core_to_spare_means_no_spinning,
+               two_sides_that_sleep_all_the_time_miss_no_wake_up,
+               an_answered_probe_knows_a_distance)
