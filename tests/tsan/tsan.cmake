@@ -4,7 +4,8 @@
 # in tests/model find them.
 
 set(tsan_sources runtime/clock.c runtime/crc32c.c runtime/err.c runtime/fault.c runtime/sha256.c
-    shm/copy.c shm/distance.c shm/memory.c shm/park.c shm/ring.c shm/segment.c)
+    runtime/spec.c shm/board.c shm/board_wait.c shm/copy.c shm/distance.c shm/manifest.c shm/memory.c shm/park.c
+    shm/ring.c shm/segment.c)
 list(TRANSFORM tsan_sources PREPEND ${CMAKE_SOURCE_DIR}/)
 add_library(tsan_product STATIC EXCLUDE_FROM_ALL ${tsan_sources})
 target_include_directories(tsan_product PUBLIC ${CMAKE_SOURCE_DIR})
@@ -32,6 +33,24 @@ foreach(mutant 1 2 3 4 13 14 15)
     add_test(NAME tsan_ring_mutant_${mutant} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tsan/expect_report.sh
         ${mutant} $<TARGET_FILE:tsan_ring_mutant_${mutant}> single 2000000 0)
     set_tests_properties(tsan_ring_mutant_${mutant} PROPERTIES LABELS tsan
+        ENVIRONMENT ${tsan_environment})
+endforeach()
+
+# The board: versions up to 2^32 and beyond, and its mutants. 32, 36, 41 and 42 are fences, 39 and 40 protect a
+# reader that is wrongly taken for dead: the models find those.
+add_executable(tsan_board tsan/tsan_board.c)
+target_link_libraries(tsan_board PRIVATE tsan_product)
+foreach(first 1 0xfffe0000)
+    add_test(NAME tsan_board_${first} COMMAND tsan_board 200000 ${first})
+    set_tests_properties(tsan_board_${first} PROPERTIES LABELS tsan ENVIRONMENT ${tsan_environment})
+endforeach()
+foreach(mutant 33 34 35 37 38 43 44 45 46)
+    add_executable(tsan_board_mutant_${mutant} tsan/tsan_board.c)
+    target_link_libraries(tsan_board_mutant_${mutant} PRIVATE tsan_product)
+    target_compile_definitions(tsan_board_mutant_${mutant} PRIVATE PAWL_MUTANT=${mutant})
+    add_test(NAME tsan_board_mutant_${mutant} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tsan/expect_report.sh
+        ${mutant} $<TARGET_FILE:tsan_board_mutant_${mutant}> 600000 1)
+    set_tests_properties(tsan_board_mutant_${mutant} PROPERTIES LABELS tsan
         ENVIRONMENT ${tsan_environment})
 endforeach()
 
