@@ -1,6 +1,9 @@
 /* pawl.c: the program that people run. Here, and only here, all verbs and all tables of
  * configuration keys are listed. */
 #include "pawl_build.h"
+
+#include "actor/env_cfg.h"
+#include "actor/verbs.h"
 #include "policy/policy_cfg.h"
 #include "runtime/cli.h"
 #include "runtime/run_cfg.h"
@@ -8,13 +11,24 @@
 
 static const struct pawl_cli_verb *const verbs[] = {
     /* in the order of the help */
-    &pawl_verb_info,        &pawl_verb_config,        &pawl_verb_config_check,
-    &pawl_verb_config_dump, &pawl_verb_config_schema, &pawl_verb_config_diff,
-    &pawl_verb_completion,  &pawl_verb_help,          NULL,
+    &pawl_verb_info,
+    &pawl_verb_config,
+    &pawl_verb_config_check,
+    &pawl_verb_config_dump,
+    &pawl_verb_config_schema,
+    &pawl_verb_config_diff,
+    &pawl_verb_env,
+    &pawl_verb_env_list,
+    &pawl_verb_env_check,
+    &pawl_verb_env_run,
+    &pawl_verb_completion,
+    &pawl_verb_help,
+    NULL,
 };
 
 static const struct pawl_cfg_table *const tables[] = {
-    &pawl_run_table, &pawl_log_table, &pawl_policy_table, &pawl_sac_table, NULL,
+    &pawl_run_table,    &pawl_env_table, &pawl_env_reach2d_table, &pawl_env_dummy_table,
+    &pawl_policy_table, &pawl_sac_table, &pawl_log_table,         NULL,
 };
 
 static const struct pawl_cli_library libraries[] = {PAWL_BUILD_LIBRARIES};

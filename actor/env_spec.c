@@ -212,7 +212,7 @@ int pawl_env_spec_read(struct pawl_env_spec *spec, const struct pawl_env_ops *op
     return 0;
 }
 
-#define BLOCK_COUNT 16
+#define BLOCK_COUNT 8
 
 /* True when an exponent is all ones: infinite or not a number. Such bits, without the sign and
  * with one more in the exponent's last place, reach the sign; so one OR over all numbers
@@ -220,18 +220,22 @@ int pawl_env_spec_read(struct pawl_env_spec *spec, const struct pawl_env_ops *op
 static bool has_not_finite(const void *numbers, size_t count)
 {
     const unsigned char *at = numbers;
-    uint32_t bits[BLOCK_COUNT], seen[BLOCK_COUNT] = {0};
-    uint32_t any = 0;
+    uint32_t bits[BLOCK_COUNT], seen[BLOCK_COUNT] = {0}, any = 0;
 
-    for (; count >= BLOCK_COUNT; count -= BLOCK_COUNT, at += sizeof(bits)) {
-        memcpy(bits, at, sizeof(bits));
+    if (count < BLOCK_COUNT) {
+        for (size_t i = 0; i < count; i++) {
+            memcpy(bits, at + i * sizeof(bits[0]), sizeof(bits[0]));
+            any |= (bits[0] & 0x7fffffffu) + 0x00800000u;
+        }
+        return any >> 31;
+    }
+    /* The last block ends with the last number and may overlap the one before. */
+    const unsigned char *last = at + (count - BLOCK_COUNT) * sizeof(bits[0]);
+    for (bool is_last = false; !is_last; at += sizeof(bits)) {
+        is_last = at >= last;
+        memcpy(bits, is_last ? last : at, sizeof(bits));
         for (int i = 0; i < BLOCK_COUNT; i++)
             seen[i] |= (bits[i] & 0x7fffffffu) + 0x00800000u;
-    }
-    for (size_t i = 0; i < count; i++) {
-        uint32_t one;
-        memcpy(&one, at + i * sizeof(one), sizeof(one));
-        any |= (one & 0x7fffffffu) + 0x00800000u;
     }
     for (int i = 0; i < BLOCK_COUNT; i++)
         any |= seen[i];
