@@ -517,7 +517,13 @@ static int close_output(const struct pawl_cli_program *program, int code)
 {
     bool has_failed = fflush(stdout) != 0;
     int reason = has_failed ? errno : EIO;
-    has_failed = has_failed || ferror(stdout);
+    if (!has_failed && ferror(stdout)) {
+        /* A write before the last one failed, and stdio kept no reason. The output is broken
+         * already, so one more byte is tried to learn it. */
+        has_failed = true;
+        if (write(STDOUT_FILENO, "\n", 1) < 0)
+            reason = errno;
+    }
     if (fclose(stdout) != 0 && !has_failed) {
         has_failed = true;
         reason = errno;
