@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -138,6 +139,12 @@ static int make_huge(struct pawl_segment *segment, const struct pawl_segment_cfg
     return -code;
 }
 
+static uint64_t file_bytes_max(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
+}
+
 static int make_small(struct pawl_segment *segment, const struct pawl_segment_cfg *cfg,
                       struct pawl_err *err)
 {
@@ -146,6 +153,8 @@ static int make_small(struct pawl_segment *segment, const struct pawl_segment_cf
     int code = total_bytes > free_bytes ? ENOSPC : 0;
 
     segment->fd = -1;
+    if (code == 0 && total_bytes > file_bytes_max())
+        code = EFBIG; /* asking the kernel would be answered by SIGXFSZ */
     if (code == 0) {
         segment->fd = make_fd(cfg->label, 0);
         if (segment->fd < 0)
@@ -162,8 +171,8 @@ static int make_small(struct pawl_segment *segment, const struct pawl_segment_cf
     if (code == EFBIG)
         return pawl_err_set(err, EFBIG,
                             "%" PRIu64 " bytes of shared memory needed: above the file "
-                            "size limit (ulimit -f)",
-                            total_bytes);
+                            "size limit of %" PRIu64 " (ulimit -f)",
+                            total_bytes, file_bytes_max());
     if (code)
         return pawl_err_set(err, code, "allocate %" PRIu64 " bytes of shared memory: %s",
                             total_bytes, strerror(code));

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -299,17 +300,41 @@ START_TEST(a_flipped_bit_with_a_matching_checksum_never_reaches_outside)
 }
 END_TEST
 
+/* What a test asks for in vain must never be had, should the refusal ever be broken: it would
+ * be the whole machine's memory. */
+static void limit_file_bytes(uint64_t bytes)
+{
+    const struct rlimit limit = {bytes, bytes};
+    ck_assert_ptr_ne(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
 START_TEST(too_little_memory_names_the_bytes_needed_and_free)
 {
     struct pawl_segment segment;
     struct pawl_segment_cfg cfg = example_cfg();
     struct pawl_err err = {0};
+    limit_file_bytes(1 << 20);
     cfg.body_bytes = 1ull << 45;
     ck_assert_int_eq(pawl_segment_create(&segment, &cfg, &err), -ENOSPC);
     ck_assert_msg(strstr(err.text, "35184372097024 bytes of shared memory needed") != NULL,
                   "%s", err.text);
     ck_assert_ptr_nonnull(strstr(err.text, " free: "));
     ck_assert_ptr_null(segment.base);
+}
+END_TEST
+
+START_TEST(a_file_size_limit_is_an_error_and_not_a_signal)
+{
+    struct pawl_segment segment;
+    struct pawl_segment_cfg cfg = example_cfg();
+    struct pawl_err err = {0};
+    limit_file_bytes(1 << 20);
+    signal(SIGXFSZ, SIG_DFL);
+    cfg.body_bytes = 2 << 20;
+    ck_assert_int_eq(pawl_segment_create(&segment, &cfg, &err), -EFBIG);
+    ck_assert_msg(strstr(err.text, "above the file size limit of 1048576 (ulimit -f)") != NULL,
+                  "%s", err.text);
 }
 END_TEST
 
@@ -426,6 +451,7 @@ PAWL_TEST_MAIN("segment", what_the_writer_stores_the_reader_sees,
                every_flipped_bit_of_a_header_is_refused,
                a_flipped_bit_with_a_matching_checksum_never_reaches_outside,
                too_little_memory_names_the_bytes_needed_and_free,
+               a_file_size_limit_is_an_error_and_not_a_signal,
                a_shared_store_is_written_by_its_next_owner,
                huge_pages_are_had_or_the_reason_is_kept,
                a_configuration_that_cannot_be_is_refused_with_its_rule,
