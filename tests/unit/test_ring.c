@@ -390,6 +390,19 @@ START_TEST(a_tail_that_cannot_be_puts_the_reader_under_quarantine)
 }
 END_TEST
 
+START_TEST(under_quarantine_free_slots_are_not_claimed_either)
+{
+    struct pair pair;
+    open_pair(&pair, PAWL_RING_BLOCK, 0);
+    for (uint64_t n = 0; n < SLOT_COUNT - 1; n++)
+        publish_value(&pair, n);
+    atomic_store(&pair.rx.ack->tail, 99);
+    ck_assert_uint_eq(pawl_ring_claim_batch(&pair.tx, 3), 0);
+    ck_assert_ptr_null(pawl_ring_claim(&pair.tx));
+    close_pair(&pair);
+}
+END_TEST
+
 START_TEST(a_commit_word_that_cannot_be_puts_the_writer_under_quarantine)
 {
     for (size_t f = 0; f < FIRST_COUNT; f++) {
@@ -519,6 +532,18 @@ START_TEST(a_geometry_that_does_not_fit_its_segment_is_refused)
                 continue;
             ck_assert_uint_le(geometry.body_bytes, header.body_bytes);
         }
+
+    struct pawl_ring_geometry geometry;
+    struct pawl_err err = {0}, stride_err = {0};
+    struct pawl_segment_header header = pair.tx_segment.header;
+    header.geometry[0] = 1 << 20;
+    ck_assert_int_eq(pawl_ring_read_geometry(&geometry, &header, &err), -EPROTO);
+    ck_assert_msg(strstr(err.text, "its geometry needs") != NULL, "%s", err.text);
+    header = pair.tx_segment.header;
+    header.geometry[2] += 64;
+    ck_assert_int_eq(pawl_ring_read_geometry(&geometry, &header, &stride_err), -EPROTO);
+    ck_assert_msg(strstr(stride_err.text, "slot stride of 640 bytes, this program has 576"),
+                  "%s", stride_err.text);
     close_pair(&pair);
 }
 END_TEST
@@ -562,6 +587,7 @@ PAWL_TEST_MAIN("ring", records_come_out_in_the_order_they_went_in,
                overwrite_never_refuses_and_counts_exactly_what_was_lost,
                the_next_reader_goes_on_at_the_last_tail, a_start_that_cannot_be_is_refused,
                a_tail_that_cannot_be_puts_the_reader_under_quarantine,
+               under_quarantine_free_slots_are_not_claimed_either,
                a_commit_word_that_cannot_be_puts_the_writer_under_quarantine,
                a_length_above_the_slot_is_cut_to_the_slot,
                a_payload_without_its_checksum_is_never_handed_on,

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "support/test.h"
@@ -215,6 +216,7 @@ START_TEST(a_reader_that_scribbles_all_the_time_is_found_out_or_harmless)
     while (pair.tx.fault == PAWL_RING_SOUND && pawl_clock_now_ns() < hang_ns) {
         put_some(&pair, 1);
         pawl_ring_wait_room(&pair.tx, 1, &wait, NULL);
+        sched_yield();
     }
     atomic_store(&scribbler.is_over, true);
     pthread_join(thread, NULL);

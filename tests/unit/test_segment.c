@@ -276,6 +276,8 @@ START_TEST(every_flipped_bit_of_a_header_is_refused)
         ck_assert_uint_gt(strlen(err.text), 10);
     }
     ck_assert_int_eq(pawl_segment_check(&writer.header, writer.total_bytes, &want, NULL), 0);
+    ck_assert_int_eq(pawl_segment_check(&writer.header, writer.total_bytes - 4096, &want, NULL),
+                     -EPROTO);
     pawl_segment_close(&writer);
 }
 END_TEST
