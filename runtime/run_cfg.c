@@ -25,7 +25,7 @@ const struct pawl_cfg_table pawl_run_table = {
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
 
-#define LOG struct pawl_log_cfg
+#define LOG struct pawl_run_log_cfg
 static const struct pawl_cfg_row log_rows[] = {
     PAWL_CFG_CHOICE_ROW(LOG, "log.level", level, PAWL_LOG_CFG_INFO, levels,
                         "The least important lines that are still written."),

@@ -28,7 +28,7 @@ enum pawl_log_cfg_color {
     PAWL_LOG_CFG_COLOR_NEVER,
 };
 
-struct pawl_log_cfg {
+struct pawl_run_log_cfg {
     int32_t level; /* enum pawl_log_cfg_level */
     int32_t color; /* enum pawl_log_cfg_color */
     bool file;
@@ -36,6 +36,6 @@ struct pawl_log_cfg {
 };
 
 extern const struct pawl_cfg_table pawl_run_table; /* fills struct pawl_run_cfg */
-extern const struct pawl_cfg_table pawl_log_table; /* fills struct pawl_log_cfg */
+extern const struct pawl_cfg_table pawl_log_table; /* fills struct pawl_run_log_cfg */
 
 #endif

@@ -59,7 +59,7 @@ static int make_room(struct pawl_manifest *manifest, struct pawl_err *err)
     if (manifest->tensor_count < manifest->tensor_room)
         return 0;
     uint32_t room = manifest->tensor_room ? 2 * manifest->tensor_room : 16;
-    struct pawl_tensor *tensors = realloc(manifest->tensors, room * sizeof(*tensors));
+    struct pawl_manifest_tensor *tensors = realloc(manifest->tensors, room * sizeof(*tensors));
     if (!tensors)
         return pawl_err_set(err, ENOMEM, "manifest of %u tensors: out of memory", room);
     manifest->tensors = tensors;
@@ -87,8 +87,8 @@ int pawl_manifest_add(struct pawl_manifest *manifest, const char *name, enum paw
     if (code != 0)
         return code;
 
-    struct pawl_tensor *tensor = &manifest->tensors[manifest->tensor_count++];
-    *tensor = (struct pawl_tensor){
+    struct pawl_manifest_tensor *tensor = &manifest->tensors[manifest->tensor_count++];
+    *tensor = (struct pawl_manifest_tensor){
         .dtype = dtype,
         .rank = rank,
         .offset_bytes = offset_bytes,
@@ -101,8 +101,8 @@ int pawl_manifest_add(struct pawl_manifest *manifest, const char *name, enum paw
     return 0;
 }
 
-const struct pawl_tensor *pawl_manifest_find(const struct pawl_manifest *manifest,
-                                             const char *name)
+const struct pawl_manifest_tensor *pawl_manifest_find(const struct pawl_manifest *manifest,
+                                                      const char *name)
 {
     for (uint32_t i = 0; i < manifest->tensor_count; i++)
         if (strcmp(manifest->tensors[i].name, name) == 0)
@@ -110,7 +110,7 @@ const struct pawl_tensor *pawl_manifest_find(const struct pawl_manifest *manifes
     return NULL;
 }
 
-static size_t print_line(const struct pawl_tensor *tensor,
+static size_t print_line(const struct pawl_manifest_tensor *tensor,
                          char line[PAWL_MANIFEST_LINE_BYTES_MAX])
 {
     const size_t room = PAWL_MANIFEST_LINE_BYTES_MAX;

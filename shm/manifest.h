@@ -36,7 +36,7 @@
 #define PAWL_MANIFEST_LINE_BYTES_MAX 352u
 #define PAWL_MANIFEST_TEXT_BYTES_MAX (PAWL_MANIFEST_TENSORS_MAX * PAWL_MANIFEST_LINE_BYTES_MAX)
 
-struct pawl_tensor {
+struct pawl_manifest_tensor {
     char name[PAWL_MANIFEST_NAME_BYTES];
     enum pawl_dtype dtype;
     uint32_t rank; /* 0: a single value */
@@ -47,7 +47,7 @@ struct pawl_tensor {
 
 /* Zeroed, it has no tensors. Owns `tensors`. */
 struct pawl_manifest {
-    struct pawl_tensor *tensors;
+    struct pawl_manifest_tensor *tensors;
     uint32_t tensor_count, tensor_room;
     uint64_t blob_bytes; /* to the end of the last tensor */
 };
@@ -59,8 +59,8 @@ int pawl_manifest_add(struct pawl_manifest *manifest, const char *name, enum paw
                       uint32_t rank, const uint64_t *shape, struct pawl_err *err);
 
 /* NULL when there is none of this name. Valid until the manifest changes. */
-const struct pawl_tensor *pawl_manifest_find(const struct pawl_manifest *manifest,
-                                             const char *name);
+const struct pawl_manifest_tensor *pawl_manifest_find(const struct pawl_manifest *manifest,
+                                                      const char *name);
 
 /* Writes the canonical text and returns its length; without a closing zero. text has room for
  * room_bytes; a length above that says how much is needed, and nothing more was written. */

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     REQUIRE(manifest.tensor_count >= 1 && manifest.tensor_count <= PAWL_MANIFEST_TENSORS_MAX);
     for (uint32_t i = 0; i < manifest.tensor_count; i++) {
-        const struct pawl_tensor *tensor = &manifest.tensors[i];
+        const struct pawl_manifest_tensor *tensor = &manifest.tensors[i];
         REQUIRE(tensor->offset_bytes % PAWL_MANIFEST_ALIGN == 0);
         REQUIRE(tensor->offset_bytes >= end_bytes && tensor->size_bytes >= 1);
         REQUIRE(pawl_manifest_find(&manifest, tensor->name) == tensor);
