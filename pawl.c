@@ -2,6 +2,7 @@
  * configuration keys are listed. */
 #include "pawl_build.h"
 
+#include "actor/actor_cfg.h"
 #include "actor/env_cfg.h"
 #include "actor/verbs.h"
 #include "policy/policy_cfg.h"
@@ -27,8 +28,9 @@ static const struct pawl_cli_verb *const verbs[] = {
 };
 
 static const struct pawl_cfg_table *const tables[] = {
-    &pawl_run_table,    &pawl_env_table, &pawl_env_reach2d_table, &pawl_env_dummy_table,
-    &pawl_policy_table, &pawl_sac_table, &pawl_log_table,         NULL,
+    &pawl_run_table,       &pawl_env_table,   &pawl_env_reach2d_table,
+    &pawl_env_dummy_table, &pawl_actor_table, &pawl_policy_table,
+    &pawl_sac_table,       &pawl_log_table,   NULL,
 };
 
 static const struct pawl_cli_library libraries[] = {PAWL_BUILD_LIBRARIES};

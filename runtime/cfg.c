@@ -131,6 +131,7 @@ static int load(struct pawl_cfg *cfg, const struct pawl_cfg_source *source)
 {
     int code = 0;
 
+    cfg->has_other_tables = source->has_other_tables;
     if (source->path)
         code = pawl_cfg_load_file(cfg, source->path);
     if (code == 0 && source->environment)

@@ -213,6 +213,10 @@ struct pawl_cfg_source {
     char *const *environment; /* as environ; names that begin with PAWL__ are read */
     char *const *words;       /* of the command line, overrides only, in their order */
     int word_count;
+
+    /* The file may have tables that are not in `tables`: a program reads its part of what
+     * another one has checked as a whole, as the roles of a run do. */
+    bool has_other_tables;
 };
 
 /* 0: all values are in. -EINVAL: the configuration has problems and *cfg holds them (and

@@ -66,6 +66,7 @@ struct pawl_cfg {
     uint32_t file_count;
     struct pawl_cfg_problem *problems; /* room for PAWL_CFG_PROBLEM_MAX */
     size_t problem_count;              /* those beyond the room are counted only */
+    bool has_other_tables;             /* of the file, ignored */
     bool is_incomplete; /* a part of a file was not TOML and its values are missing */
     char scratch[PAWL_CFG_TEXT_BYTES_MAX]; /* one value, while it is compared or quoted */
 };

@@ -83,6 +83,8 @@ static void load_table(struct pawl_cfg *cfg, const struct pawl_toml *toml, uint3
             pawl_cfg_problem_hint(
                 pawl_cfg_problem_add(cfg, &mark, NULL, "'%s' is a table, not a value", path),
                 "its keys stand below a line [%s]", path);
+        else if (node->type == PAWL_TOML_TABLE && cfg->has_other_tables)
+            continue;
         else if (node->type == PAWL_TOML_TABLE)
             pawl_cfg_problem_unknown_table(cfg, &mark, path);
         else

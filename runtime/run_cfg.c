@@ -12,6 +12,10 @@ static const struct pawl_cfg_row run_rows[] = {
                      "What all random numbers of the run are derived from."),
     PAWL_CFG_BOOL_ROW(RUN, "run.deterministic", deterministic, false,
                       "Everything in lock-step, so that the same seed gives the same run."),
+    PAWL_CFG_I64_ROW(RUN, "run.steps", steps, 0, 0, PAWL_CFG_I64_HIGHEST, "steps",
+                     "Steps after which the run is done; 0: when somebody stops it."),
+    PAWL_CFG_F64_ROW(RUN, "run.stop_s", stop_s, 8.0, 0.1, 3600.0, "s",
+                     "How long a run that is stopped may take to end in order."),
 };
 
 const struct pawl_cfg_table pawl_run_table = {

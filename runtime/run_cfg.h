@@ -13,6 +13,8 @@ struct pawl_run_cfg {
     char dir[PAWL_RUN_PATH_BYTES];
     int64_t seed;
     bool deterministic;
+    int64_t steps;
+    double stop_s;
 };
 
 enum pawl_log_cfg_level {

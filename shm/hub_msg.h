@@ -64,7 +64,8 @@
 #define PAWL_STATE_RUNNING  2u
 #define PAWL_STATE_HELD     3u /* alive and safe, makes no progress */
 #define PAWL_STATE_STOPPING 4u
-#define PAWL_STATE_LAST     PAWL_STATE_STOPPING
+#define PAWL_STATE_DONE     5u /* learner: the run's goal is reached, everybody may end */
+#define PAWL_STATE_LAST     PAWL_STATE_DONE
 
 /* The form of hello never changes, so that programs of other versions can be told so. */
 #define PAWL_HUB_HELLO_FIELDS(FIELD, T)                                                        \
@@ -128,6 +129,7 @@
 #define PAWL_HUB_STATE_FIELDS(FIELD, T)                                                        \
     FIELD(T, U32, state, 1, PAWL_STATE_LAST)                                                   \
     FIELD(T, U64, value, 0, UINT64_MAX) /* the role's own, as a step count */                  \
+    /* of HELD: for whom it waits, as "the learner: the ring is full" */                       \
     FIELD(T, STRING, text, 0, PAWL_HUB_TEXT_BYTES_MAX)
 
 #define PAWL_HUB_BYE_FIELDS(FIELD, T) FIELD(T, U64, position, 0, UINT64_MAX)

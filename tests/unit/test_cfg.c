@@ -40,6 +40,28 @@ static char *origin_of(const struct pawl_cfg *cfg, const char *key)
     return text;
 }
 
+START_TEST(a_part_of_a_file_is_read_where_others_know_the_rest)
+{
+    const struct pawl_cfg_table *const part[] = {&sample_ring_table, NULL};
+    struct pawl_cfg *cfg;
+    struct pawl_cfg_source source = {.path = "a.toml"};
+    sample_folder_open();
+    sample_write("a.toml", "[ring]\ncapacity = 64\nbatch = 8\n[policy.sac]\nactor_lr = 1\n");
+
+    ck_assert_int_eq(pawl_cfg_open(&cfg, part, &source, NULL), -EINVAL);
+    pawl_cfg_close(cfg);
+    source.has_other_tables = true;
+    ck_assert_int_eq(pawl_cfg_open(&cfg, part, &source, NULL), 0);
+    ck_assert_int_eq(ring_of(cfg)->capacity, 64);
+    pawl_cfg_close(cfg);
+
+    sample_write("a.toml", "[ring]\ncapacitor = 64\n");
+    ck_assert_int_eq(pawl_cfg_open(&cfg, part, &source, NULL), -EINVAL);
+    pawl_cfg_close(cfg);
+    sample_folder_close();
+}
+END_TEST
+
 START_TEST(without_a_source_every_key_has_its_default)
 {
     struct pawl_cfg *cfg = opened(NULL, NULL, 0, NULL);
@@ -310,8 +332,8 @@ START_TEST(a_table_that_was_not_loaded_has_no_fields)
 }
 END_TEST
 
-PAWL_TEST_MAIN("cfg", without_a_source_every_key_has_its_default,
-               a_later_layer_wins_and_is_named,
+PAWL_TEST_MAIN("cfg", a_part_of_a_file_is_read_where_others_know_the_rest,
+               without_a_source_every_key_has_its_default, a_later_layer_wins_and_is_named,
                a_file_is_extended_relative_to_itself_and_in_order,
                three_spellings_of_an_override_mean_the_same,
                what_is_no_override_is_left_to_others,
