@@ -4,6 +4,9 @@
 # Fails when a model has an error, when a search was cut short (depth, memory, time), when a
 # step of a model was never taken, or when a mutant passes: each `#ifdef MUTANT_x` in a .pml
 # is found by name, so a mutant cannot be forgotten here. `deep` has larger bounds (minutes, 8 GiB).
+#
+# A search depends on nothing but the models, this script and spin. With PAWL_MODEL_KEPT, a folder,
+# a search that ended as it has to is kept there under the hash of all of them and not made again.
 set -u
 cd "$(dirname "$0")" || exit 1
 here=$PWD
@@ -12,6 +15,8 @@ limit_s=${PAWL_MODEL_LIMIT_S:-250}
 command -v spin >/dev/null || { echo "spin is not installed: apt-get install spin"; exit 1; }
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
+[ -z "${PAWL_MODEL_KEPT:-}" ] || mkdir -p "$PAWL_MODEL_KEPT" || exit 1
+inputs=$(cat ./*.pml run.sh <(spin -V) | sha256sum)
 
 # one WANT MODEL MUTANT MODE DEFINE...: builds and runs one search.
 #   WANT  passes: no error. covers: no error and every step taken. killed: an error.
@@ -119,14 +124,30 @@ plan_deep()
     echo "passes sb_pin - safety -DWEAK -DVERSIONS=4"
 }
 
+kept() # one line of a plan -> the file that holds its result
+{
+    echo "$PAWL_MODEL_KEPT/$(sha256sum <<<"$inputs $1" | cut -c1-32)"
+}
+
 run() # one line of a plan
 {
+    if [ -n "${PAWL_MODEL_KEPT:-}" ] && [ -s "$(kept "$1")" ]; then
+        sed 's/^ok /ok (kept) /' "$(kept "$1")"
+        return
+    fi
     read -ra words <<<"$1"
     [ "${words[2]}" = - ] && words[2]=
-    one "${words[@]}"
+    local result
+    result=$(one "${words[@]}")
+    local failed=$?
+    echo "$result"
+    if [ "$failed" = 0 ] && [ -n "${PAWL_MODEL_KEPT:-}" ]; then
+        echo "$result" >"$(kept "$1").$$" && mv "$(kept "$1").$$" "$(kept "$1")"
+    fi
+    return "$failed"
 }
-export -f run one
-export here work limit_s
+export -f run one kept
+export here work limit_s inputs
 
 case ${1:-} in
 ring | board | weak | deep) ;;
