@@ -13,6 +13,7 @@
 #define PAWL_TEST_HAS_SANITIZER 0
 #endif
 
+/* The same for an if, and for a header that is checked alone. */
 enum { TEST_HAS_SANITIZER = PAWL_TEST_HAS_SANITIZER };
 
 #endif

@@ -185,17 +185,24 @@ START_TEST(every_number_that_is_not_finite_is_found_wherever_it_stands)
 {
     const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
     const float good[] = {0.0f, -0.0f, 3.4e38f, -3.4e38f, 1e-45f, -1e-45f, 1.0f};
+    int wrong_count = 0;
     open_fields();
-    for (size_t i = 0; i < 37; i++) {
-        for (size_t j = 0; j < sizeof(bad) / sizeof(bad[0]); j++) {
-            numbers[i] = bad[j];
-            ck_assert_int_eq(pawl_env_obs_find_bad(&spec, obs), 0);
+    for (uint32_t count = 1; count <= 37; count++)
+        for (uint32_t i = 0; i < count; i++) {
+            spec.obs[0].shape[0] = count;
+            for (size_t j = 0; j < sizeof(bad) / sizeof(bad[0]); j++) {
+                numbers[i] = bad[j];
+                wrong_count += pawl_env_obs_find_bad(&spec, obs) != 0;
+            }
+            for (size_t j = 0; j < sizeof(good) / sizeof(good[0]); j++) {
+                numbers[i] = good[j];
+                wrong_count += pawl_env_obs_find_bad(&spec, obs) != -1;
+            }
         }
-        for (size_t j = 0; j < sizeof(good) / sizeof(good[0]); j++) {
-            numbers[i] = good[j];
-            ck_assert_int_eq(pawl_env_obs_find_bad(&spec, obs), -1);
-        }
-    }
+    ck_assert_int_eq(wrong_count, 0);
+    spec.obs[0].shape[0] = 36;
+    numbers[36] = NAN; /* behind the field, and none of its business */
+    ck_assert_int_eq(pawl_env_obs_find_bad(&spec, obs), -1);
 }
 END_TEST
 
