@@ -202,13 +202,13 @@ int pawl_hub_invite(struct pawl_hub *hub, uint32_t role, uint32_t index, int *ch
                     struct pawl_err *err)
 {
     int ends[2];
+    struct pawl_err unread = {0};
+    err = err ? err : &unread;
     if (role < 1 || role > PAWL_ROLE_LAST || index > PAWL_HUB_INDEX_MAX)
         return pawl_err_set(err, EINVAL, "invite role %" PRIu32 ", index %" PRIu32, role,
                             index);
     int status = pawl_sock_pair(ends, err);
     if (status == 0) {
-        struct pawl_err unread = {0};
-        err = err ? err : &unread;
         struct pawl_hub_peer *peer = add_peer(hub, ends[0], err);
         if (peer) {
             peer->role = role;

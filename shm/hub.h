@@ -73,6 +73,7 @@ struct pawl_hub_peer {
     uint32_t stop_reason; /* 0: not asked to stop */
     uint64_t stop_deadline_ns;
     bool is_stop_told;
+    bool is_all_told;
     struct pawl_hub_shown *shown; /* what it has been told of each segment of the table */
 };
 
@@ -134,7 +135,9 @@ int pawl_hub_serve(struct pawl_hub *hub, struct pawl_err *err);
  * nothing is due. */
 uint64_t pawl_hub_deadline_ns(const struct pawl_hub *hub);
 
-/* Asks a program, or with incarnation 0 all, to end in order. Told by the next serve. */
+/* Asks a program, or with incarnation 0 all, to end in order. Told by the next serve, after
+ * all else there is to tell: so who stops the actors first and then, when they have ended, the
+ * learner has every record drained. */
 void pawl_hub_tell_stop(struct pawl_hub *hub, uint64_t incarnation, uint32_t reason,
                         uint64_t deadline_ns);
 

@@ -434,6 +434,10 @@ void pawl_hub_hear(struct pawl_hub *hub, struct pawl_hub_peer *peer)
                 status = obey(hub, peer, &heard, &err);
             for (size_t j = 0; j < heard.fd_count; j++)
                 close(heard.fds[j]);
+            if (status == -EPIPE) { /* killed while it was answered: no broken rule */
+                pawl_hub_lose(hub, peer, PAWL_GONE_HANGUP);
+                return;
+            }
         } else if (!pawl_hub_has_fds(hub, 1)) {
             pawl_hub_report(hub, &(struct pawl_hub_event){
                                      .kind = PAWL_HUB_LIMIT, .code = EMFILE, .text = err.text});

@@ -7,6 +7,7 @@
  *                                            <-  offer      a segment somebody made
  *     bind         page p is for ring r      ->
  *                                            <-  bind       page p is for your ring
+ *                                            <-  all        that was all there was
  *     drained      a dead ring is empty      ->
  *     refuse       I do not take a segment   ->
  *     withdraw     a segment of mine ends    ->
@@ -22,7 +23,7 @@
  * knows its name without an answer, and everybody sees from the name whose it is.
  *
  * The hub's words are states, not a stream: what became void before a slow program read it is
- * not sent. In the order of arrival an acks segment comes before the ring that refers to it.
+ * not sent. Offers of rings come after all other offers, so a ring's acks are there before it.
  *
  * peer.h is the programs' end, hub.h the other.
  */
@@ -134,6 +135,9 @@
 
 #define PAWL_HUB_BYE_FIELDS(FIELD, T) FIELD(T, U64, position, 0, UINT64_MAX)
 
+/* Once, when all that was there on joining has been told. */
+#define PAWL_HUB_ALL_FIELDS(FIELD, T) FIELD(T, U32, offer_count, 0, UINT32_MAX)
+
 #define PAWL_HUB_MESSAGES(KIND)                                                                \
     KIND(1, 1, pawl_hub_hello, PAWL_HUB_HELLO_FIELDS)                                          \
     KIND(2, 1, pawl_hub_welcome, PAWL_HUB_WELCOME_FIELDS)                                      \
@@ -146,7 +150,8 @@
     KIND(9, 1, pawl_hub_withdraw, PAWL_HUB_WITHDRAW_FIELDS)                                    \
     KIND(10, 1, pawl_hub_stop, PAWL_HUB_STOP_FIELDS)                                           \
     KIND(11, 1, pawl_hub_state, PAWL_HUB_STATE_FIELDS)                                         \
-    KIND(12, 1, pawl_hub_bye, PAWL_HUB_BYE_FIELDS)
+    KIND(12, 1, pawl_hub_bye, PAWL_HUB_BYE_FIELDS)                                             \
+    KIND(13, 1, pawl_hub_all, PAWL_HUB_ALL_FIELDS)
 
 PAWL_MSG_DECLARE(pawl_hub, PAWL_HUB_MESSAGES)
 

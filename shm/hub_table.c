@@ -32,6 +32,19 @@ static bool is_had(const struct pawl_hub_entry *entry)
     return entry->id != 0 && !entry->is_dropped;
 }
 
+/* Whether the learner has bound a ring of the program. */
+static bool is_known(const struct pawl_hub_table *table, uint64_t learner, uint64_t incarnation)
+{
+    for (uint32_t i = 0; i < table->used_count; i++) {
+        const struct pawl_hub_entry *ring = &table->entries[i];
+        if (is_had(ring) && ring->acks_id != 0 &&
+            pawl_hub_incarnation_of(ring->acks_id) == learner &&
+            pawl_hub_incarnation_of(ring->id) == incarnation)
+            return true;
+    }
+    return false;
+}
+
 /* Whether a ring of this incarnation (0: any ring) is bound to the acks segment. */
 static bool is_bound(const struct pawl_hub_table *table, uint64_t acks_id, uint64_t incarnation)
 {
@@ -93,7 +106,9 @@ bool pawl_hub_table_is_due(const struct pawl_hub_table *table,
         return is_learner ? is_gone && is_bound(table, entry->id, 0)
                           : is_bound(table, entry->id, reader->incarnation);
     case PAWL_SEGMENT_BOARD:
-        return (is_gone || !is_learner) && is_newest_board(table, entry);
+        return is_newest_board(table, entry) &&
+               (is_gone || (!is_learner && is_known(table, pawl_hub_incarnation_of(entry->id),
+                                                    reader->incarnation)));
     case PAWL_SEGMENT_STORE:
         return entry->role == reader->role && entry->index == reader->index;
     default:

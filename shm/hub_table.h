@@ -12,7 +12,8 @@
  * "own role's": a store goes to every later incarnation of the same role and index, until one
  * of them withdraws it. "next": the same role and index has offered another. "Newest": a board
  * of a learner that is still running goes before any of one that has ended, then the latest
- * offer. Nobody is shown what it made itself.
+ * offer. A running learner's board is shown to those whose ring it has bound: before, it does
+ * not look at their pins. Nobody is shown what it made itself.
  *
  * Plain data and no system call but close(): hub.c does the talking.
  */

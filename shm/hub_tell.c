@@ -139,12 +139,23 @@ static bool tell_ends(struct pawl_hub *hub, struct pawl_hub_peer *peer)
     return true;
 }
 
+static bool tell_all(struct pawl_hub *hub, struct pawl_hub_peer *peer)
+{
+    struct pawl_hub_all all = {0};
+    if (peer->is_all_told)
+        return true;
+    for (uint32_t i = 0; i < hub->table.used_count; i++)
+        all.offer_count += peer->shown[i].is_offered;
+    peer->is_all_told = say(peer, pawl_hub_all_id, &all, NULL, 0);
+    return peer->is_all_told;
+}
+
 static void tell_peer(struct pawl_hub *hub, struct pawl_hub_peer *peer)
 {
     if (!peer->is_blocked) {
-        bool is_told = tell_stop(peer) && tell_offers(hub, peer, false) &&
-                       tell_offers(hub, peer, true) && tell_binds(hub, peer) &&
-                       tell_refusals(hub, peer) && tell_ends(hub, peer);
+        bool is_told = tell_offers(hub, peer, false) && tell_offers(hub, peer, true) &&
+                       tell_all(hub, peer) && tell_binds(hub, peer) &&
+                       tell_refusals(hub, peer) && tell_ends(hub, peer) && tell_stop(peer);
         (void)is_told; /* is_blocked says the rest */
     }
     bool wants_room = peer->is_blocked && peer->retry_ns == UINT64_MAX;

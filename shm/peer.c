@@ -183,6 +183,8 @@ static enum pawl_peer_event_kind take(struct pawl_peer_event *event, uint16_t id
     case pawl_hub_offer_id:
         event->offer = any->pawl_hub_offer;
         return PAWL_PEER_OFFER;
+    case pawl_hub_all_id:
+        return PAWL_PEER_ALL;
     case pawl_hub_bind_id:
         event->bind = any->pawl_hub_bind;
         return PAWL_PEER_BIND;

@@ -16,11 +16,13 @@
  *                     the ring to a page of it. OFFER of a BOARD: act with the newest. GONE of
  *                     either: go on as it is, the next learner will offer its own. REJECT of
  *                     its ring: end, a restart will not help. HANGUP: make safe and end.
- *     learner         offers its ACK segment with the doorbell and its BOARD. OFFER of a RING:
- *                     attach it (from the tail in page acks_page of acks_id, an acks segment
- *                     offered before, if that is not 0), tell BIND, and only then read. GONE of
- *                     a ring: ignore its pin, drain it, tell DRAINED and unmap. HANGUP: drain,
- *                     checkpoint, end.
+ *     learner         offers its ACK segment with the doorbell and its BOARD; with the first
+ *                     OFFER of a RING or at ALL it knows what its predecessor left (a BOARD: go
+ *                     on above its last generation). OFFER of a RING: attach it (from the tail
+ *                     in page acks_page of acks_id, an acks segment offered before, if that is
+ *                     not 0), let its pin count on the board, tell BIND, and only then read.
+ *                     GONE of a ring: drain it, remove its pin, tell DRAINED and unmap. HANGUP:
+ *                     drain, checkpoint, end.
  *     inspector       maps what it is offered.
  *
  * The hub is always listening, so sending does not wait in practice; it is bounded by
@@ -64,6 +66,7 @@ struct pawl_peer {
 enum pawl_peer_event_kind {
     PAWL_PEER_NONE,     /* nothing has come */
     PAWL_PEER_OFFER,    /* fds[0] is the segment, fds[1] the doorbell of an acks segment */
+    PAWL_PEER_ALL,      /* all that was there when we joined has been told; comes once */
     PAWL_PEER_BIND,     /* of our ring; inspectors are told of all */
     PAWL_PEER_GONE,     /* the writer of gone.id has ended; what it wrote stays readable */
     PAWL_PEER_WITHDRAW, /* nobody needs withdraw.id any more: unmap it when done with it */

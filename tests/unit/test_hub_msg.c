@@ -23,9 +23,9 @@ START_TEST(the_numbers_on_the_wire_are_fixed)
 {
     static const char *const names[] = {"",     "hello", "welcome", "reject", "offer",
                                         "bind", "gone",  "drained", "refuse", "withdraw",
-                                        "stop", "state", "bye"};
-    ck_assert_uint_eq(pawl_hub_messages.kind_count, 12);
-    for (uint16_t id = 1; id <= 12; id++) {
+                                        "stop", "state", "bye",     "all"};
+    ck_assert_uint_eq(pawl_hub_messages.kind_count, 13);
+    for (uint16_t id = 1; id <= 13; id++) {
         const struct pawl_msg_kind *kind = pawl_msg_find(&pawl_hub_messages, id, 1);
         ck_assert_ptr_nonnull(kind);
         ck_assert_str_eq(kind->name + strlen("pawl_hub_"), names[id]);

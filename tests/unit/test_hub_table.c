@@ -116,11 +116,29 @@ START_TEST(actors_and_bridges_act_with_the_newest_board)
 {
     struct pawl_hub_entry *newer = put(&learner, 2, PAWL_SEGMENT_BOARD);
     struct pawl_hub_entry *older = put(&learner, 1, PAWL_SEGMENT_BOARD);
+    put(&actor, 1, PAWL_SEGMENT_RING)->acks_id = name(learner.incarnation, 3);
+    put(&bridge, 1, PAWL_SEGMENT_RING)->acks_id = name(learner.incarnation, 3);
     ck_assert(is_due(newer, &actor));
     ck_assert(is_due(newer, &bridge));
     ck_assert(!is_due(older, &actor));
     ck_assert(is_due(older, &inspector));
     ck_assert(!is_due(newer, &learner));
+}
+END_TEST
+
+START_TEST(a_board_is_shown_only_to_those_whose_pin_its_writer_knows)
+{
+    const struct pawl_hub_reader next = {10, PAWL_ROLE_LEARNER, 0};
+    struct pawl_hub_entry *ring = put(&actor, 1, PAWL_SEGMENT_RING);
+    struct pawl_hub_entry *board = put(&next, 2, PAWL_SEGMENT_BOARD);
+    ck_assert(!is_due(board, &actor));
+    ring->acks_id = name(learner.incarnation, 1); /* the learner before */
+    ck_assert(!is_due(board, &actor));
+    ring->acks_id = name(next.incarnation, 1);
+    ck_assert(is_due(board, &actor));
+    ck_assert(!is_due(board, &other_actor));
+    board->gone_how = PAWL_GONE_HANGUP; /* nobody writes it any more */
+    ck_assert(is_due(board, &other_actor));
 }
 END_TEST
 
@@ -199,6 +217,7 @@ PAWL_TEST_MAIN("hub_table", a_ring_goes_to_the_learner_and_to_inspectors_until_i
                the_last_tails_of_a_dead_learner_go_to_the_next_one,
                a_dead_learners_tails_outlive_the_dead_ring_until_it_is_drained,
                actors_and_bridges_act_with_the_newest_board,
+               a_board_is_shown_only_to_those_whose_pin_its_writer_knows,
                a_dead_learners_board_is_used_until_there_is_another,
                a_store_goes_to_every_later_incarnation_of_its_role_and_to_nobody_else,
                figures_of_the_dead_are_kept_until_their_successor_has_some,

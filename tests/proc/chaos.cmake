@@ -1,0 +1,41 @@
+# The example programs (proc/pair.h), and the tests that kill them: 2,000 kills in the default suite (proc_chaos,
+# and proc_chaos_hub for the hub), 10,000 with `ctest -L chaos`. Builds of the programs with a broken ring
+# (shm/order.h) have to be caught by the same test.
+
+# A program under a sanitizer takes many times as long to start.
+if(PAWL_SANITIZE OR PAWL_COVERAGE)
+    set(kill_count 200)
+    set(hub_kill_count 10)
+else()
+    set(kill_count 1950)
+    set(hub_kill_count 50)
+endif()
+target_compile_definitions(proc_chaos PRIVATE CHAOS_KILL_COUNT=${kill_count})
+target_compile_definitions(proc_chaos_hub PRIVATE CHAOS_KILL_COUNT=${hub_kill_count})
+
+function(pawl_pair program mutant suffix)
+    set(name pair_${program}${suffix})
+    add_executable(${name} proc/pair_${program}.c)
+    target_link_libraries(${name} PRIVATE ${PAWL_LIBRARIES})
+    target_compile_definitions(${name} PRIVATE PAWL_MUTANT=${mutant})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_dependencies(proc_chaos ${name})
+    add_dependencies(proc_chaos_hub ${name})
+endfunction()
+
+pawl_pair(hub 0 "")
+pawl_pair(producer 0 "")
+pawl_pair(consumer 0 "")
+add_test(NAME chaos_programs COMMAND proc_chaos --kills=9750)
+add_test(NAME chaos_hub COMMAND proc_chaos_hub --kills=250)
+set_tests_properties(chaos_programs chaos_hub PROPERTIES LABELS chaos TIMEOUT 600)
+
+foreach(pair producer:13 producer:14 consumer:15)
+    string(REGEX MATCHALL "[^:]+" pair ${pair})
+    list(GET pair 0 program)
+    list(GET pair 1 mutant)
+    pawl_pair(${program} ${mutant} _mutant_${mutant})
+    add_test(NAME proc_chaos_mutant_${mutant} COMMAND proc_chaos --${program}=pair_${program}_mutant_${mutant}
+        --expect-caught)
+    set_tests_properties(proc_chaos_mutant_${mutant} PROPERTIES LABELS proc)
+endforeach()
