@@ -119,7 +119,7 @@ static bool is_obs_wrong(const struct subject *subject, char *text, size_t text_
     if (bad < 0)
         return false;
     pawl_env_obs_explain(spec, subject->obs, bad, &err);
-    snprintf(text, text_bytes, "%s", err.text);
+    snprintf(text, text_bytes, "%.*s", (int)text_bytes - 1, err.text);
     return true;
 }
 

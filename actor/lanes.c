@@ -13,6 +13,9 @@ struct pawl_lanes {
     struct pawl_env_spec spec;
     uint32_t steps_max;
     uint32_t open_count;
+    /* Of the last call into an environment. A hardened build clears what is on the stack, which
+     * would cost as much as a whole step of the dummy. */
+    struct pawl_env_err why;
     struct one {
         struct pawl_lane lane;
         void *env;
@@ -31,16 +34,15 @@ struct pawl_lanes_cfg pawl_lanes_default_cfg(void)
 }
 
 /* The cold end of every call into an environment. */
-__attribute__((cold)) static int fail(const struct pawl_lanes *lanes, uint32_t lane,
-                                      const char *what, int code, struct pawl_env_err *why,
-                                      struct pawl_err *err)
+__attribute__((cold)) static int fail(struct pawl_lanes *lanes, uint32_t lane, const char *what,
+                                      int code, struct pawl_err *err)
 {
     int number = code < 0 ? -code : EIO;
+    char *why = lanes->why.text;
 
-    why->text[sizeof(why->text) - 1] = '\0';
+    why[sizeof(lanes->why.text) - 1] = '\0';
     return pawl_err_set(err, number, "environment %s, lane %u: %s: %s", lanes->cfg.ops->name,
-                        lanes->cfg.index_first + lane, what,
-                        why->text[0] ? why->text : strerror(number));
+                        lanes->cfg.index_first + lane, what, why[0] ? why : strerror(number));
 }
 
 static int check_cfg(const struct pawl_lanes_cfg *cfg, struct pawl_err *err)
@@ -73,11 +75,10 @@ int pawl_lanes_open(struct pawl_lanes **out, const struct pawl_lanes_cfg *cfg,
 
     for (uint32_t i = 0; code == 0 && i < cfg->lane_count; i++) {
         struct pawl_env_args args = cfg->args;
-        struct pawl_env_err why = {{0}};
         args.index = cfg->index_first + i;
-        code = cfg->ops->open(&args, &lanes->lanes[i].env, &why);
+        code = cfg->ops->open(&args, &lanes->lanes[i].env, &lanes->why);
         if (code != 0) {
-            code = fail(lanes, i, "open", code, &why, err);
+            code = fail(lanes, i, "open", code, err);
             break;
         }
         lanes->lanes[i].lane.lane_index = args.index;
@@ -141,18 +142,17 @@ int pawl_lanes_begin_seeded(struct pawl_lanes *lanes, uint32_t lane, uint64_t se
                             void *const *obs, struct pawl_err *err)
 {
     struct one *one = &lanes->lanes[lane];
-    struct pawl_env_err why;
 
-    why.text[0] = '\0';
+    lanes->why.text[0] = '\0';
     one->lane = (struct pawl_lane){
         .episode_index = lanes->cfg.episode_first + one->begun_count,
         .episode_seed = seed,
         .lane_index = one->lane.lane_index,
     };
     PAWL_FAULT("env.reset");
-    int code = lanes->cfg.ops->reset(one->env, seed, obs, &why);
+    int code = lanes->cfg.ops->reset(one->env, seed, obs, &lanes->why);
     if (code != 0)
-        return fail(lanes, lane, "reset", code, &why, err);
+        return fail(lanes, lane, "reset", code, err);
     one->begun_count++;
     one->lane.is_running = true;
     return 0;
@@ -175,19 +175,18 @@ int pawl_lanes_step(struct pawl_lanes *lanes, uint32_t lane, float *action, void
                     struct pawl_env_step *step, struct pawl_err *err)
 {
     struct one *one = &lanes->lanes[lane];
-    struct pawl_env_err why;
 
     if (!one->lane.is_running)
         return pawl_err_set(err, EINVAL,
                             "environment %s, lane %u: a step without an episode: begin one",
                             lanes->cfg.ops->name, one->lane.lane_index);
-    why.text[0] = '\0';
+    lanes->why.text[0] = '\0';
     *step = (struct pawl_env_step){0};
     PAWL_FAULT("env.step");
-    int code = lanes->cfg.ops->step(one->env, action, obs, step, &why);
+    int code = lanes->cfg.ops->step(one->env, action, obs, step, &lanes->why);
     if (__builtin_expect(code != 0, 0)) {
         one->lane.is_running = false;
-        return fail(lanes, lane, "step", code, &why, err);
+        return fail(lanes, lane, "step", code, err);
     }
     one->lane.step_index++;
     one->lane.return_sum += (double)step->reward;
