@@ -8,9 +8,9 @@
  *     ops->close(policy);
  *
  * A record is laid out by the run's spec (runtime/spec.h): obs.* is there, act() writes
- * `action` and the method's own extra.* fields. Actions are in units of the policy: each
- * component within -1..1, which the actor scales to the environment's bounds; or the number of
- * a choice.
+ * `action` and the method's own extra.* fields. An action is a row of float32 in units of the
+ * policy: each component within -1..1, which the actor scales to the environment's bounds. With
+ * a choice_count the last component is the number of a choice.
  *
  * A policy knows neither rings nor files: parameters reach it as tensors, and random numbers
  * come from streams named by (seed, lane), so a result depends on neither scheduling nor the
@@ -43,7 +43,7 @@ struct pawl_policy {
 struct pawl_policy_setup {
     const struct pawl_cfg *cfg;   /* constant while the policy is open */
     const struct pawl_spec *spec; /* of a record; likewise */
-    uint32_t choice_count;        /* of a discrete action; 0: continuous */
+    uint32_t choice_count;        /* of the action's last component; 0: it has none */
     uint32_t lane_count;          /* most records of one act() */
     uint32_t lane_first;          /* the first lane's number in the run: names its stream */
     uint64_t seed;

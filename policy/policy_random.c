@@ -8,8 +8,8 @@
 struct random_policy {
     struct pawl_policy base;
     size_t action_offset;
-    uint32_t component_count;     /* of a continuous action */
-    uint32_t choice_count;        /* of a discrete one; 0: continuous */
+    uint32_t component_count;     /* those before the choice, if there is one */
+    uint32_t choice_count;        /* of the last component; 0: it is continuous as all */
     struct pawl_philox streams[]; /* one for each lane */
 };
 
@@ -18,11 +18,9 @@ static int random_open(struct pawl_policy **policy, const struct pawl_policy_set
 {
     *policy = NULL;
     const struct pawl_spec_field *action = pawl_spec_find(setup->spec, "action");
-    enum pawl_dtype dtype = setup->choice_count ? PAWL_I32 : PAWL_F32;
-    if (!action || action->dtype != dtype)
-        return pawl_err_set(err, EINVAL,
-                            "policy random: the records have no field 'action' of type %s",
-                            pawl_dtype_name(dtype));
+    if (!action || action->dtype != PAWL_F32)
+        return pawl_err_set(
+            err, EINVAL, "policy random: the records have no field 'action' of type float32");
 
     struct random_policy *random =
         calloc(1, sizeof(*random) + setup->lane_count * sizeof(random->streams[0]));
@@ -30,7 +28,8 @@ static int random_open(struct pawl_policy **policy, const struct pawl_policy_set
         return pawl_err_set(err, ENOMEM, "policy random: out of memory");
     random->base.ops = &pawl_random_policy;
     random->action_offset = action->offset_bytes;
-    random->component_count = (uint32_t)(action->size_bytes / pawl_dtype_bytes(dtype));
+    random->component_count =
+        (uint32_t)(action->size_bytes / sizeof(float)) - (setup->choice_count != 0);
     random->choice_count = setup->choice_count;
     for (uint32_t lane = 0; lane < setup->lane_count; lane++)
         pawl_philox_open(&random->streams[lane], setup->seed, PAWL_STREAM_EXPLORATION,
@@ -51,18 +50,16 @@ static void random_act(struct pawl_policy *policy, unsigned char *const *records
 
     for (uint32_t lane = 0; lane < lane_count; lane++) {
         struct pawl_philox *stream = &random->streams[lane];
-        void *action = records[lane] + random->action_offset;
+        float *action = (float *)(void *)(records[lane] + random->action_offset);
 
+        for (uint32_t i = 0; i < random->component_count; i++) {
+            /* 24 bits: exact in a float, within -1..1, the upper end excluded. */
+            action[i] = (float)(pawl_philox_next32(stream) >> 8) * 0x1p-23f - 1.0f;
+        }
         if (random->choice_count) {
             /* 2^32 is no multiple of the count; the excess of 2^-32 is below any use. */
             uint64_t scaled = (uint64_t)pawl_philox_next32(stream) * random->choice_count;
-            *(int32_t *)action = (int32_t)(scaled >> 32);
-            continue;
-        }
-        float *components = action;
-        for (uint32_t i = 0; i < random->component_count; i++) {
-            /* 24 bits: exact in a float, within -1..1, the upper end excluded. */
-            components[i] = (float)(pawl_philox_next32(stream) >> 8) * 0x1p-23f - 1.0f;
+            action[random->component_count] = (float)(scaled >> 32);
         }
     }
 }

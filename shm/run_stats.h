@@ -28,13 +28,17 @@
     ROW(DEADLINE_MISSES, "actor.deadline_misses", COUNTER, "steps", "Steps of a paced loop that began after their deadline.") \
     ROW(ACTIONS_CLAMPED, "actor.actions_clamped", COUNTER, "steps", "Actions that were brought back into their range.") \
     ROW(ACTIONS_HELD, "actor.actions_held", COUNTER, "steps", "Actions that were not finite and were replaced.") \
-    ROW(ENV_RESTARTS, "actor.env_restarts", COUNTER, "", "Environments that hung or failed and were opened again.") \
+    ROW(EPISODES_GIVEN_UP, "actor.episodes_given_up", COUNTER, "", "Episodes given up because the environment failed or its observation was refused.") \
+    ROW(OBSERVATIONS_REFUSED, "actor.observations_refused", COUNTER, "", "Observations and rewards that no record may hold.") \
+    ROW(TICKS_HELD, "actor.ticks_held", COUNTER, "steps", "Steps of a paced loop that were not taken: no room for their records, or no parameters.") \
+    ROW(RECORDS_STAGED, "actor.records_staged", COUNTER, "records", "Records that waited outside the ring because it was full.") \
     ROW(OBSERVE_NS, "actor.observe_ns", HIST, "ns", "Reading the observations, for each turn of the loop.") \
     ROW(INFER_NS, "actor.infer_ns", HIST, "ns", "The policy, likewise.")                       \
     ROW(STEP_NS, "actor.step_ns", HIST, "ns", "The environments, likewise.")                   \
     ROW(PUSH_NS, "actor.push_ns", HIST, "ns", "Committing the records, likewise.")             \
     ROW(IDLE_NS, "actor.idle_ns", HIST, "ns", "Waiting for the schedule, likewise.")           \
-    ROW(LATENESS_NS, "actor.lateness_ns", HIST, "ns", "How late the steps of a paced loop began.")
+    ROW(LATENESS_NS, "actor.lateness_ns", HIST, "ns", "How late the steps of a paced loop began.") \
+    ROW(JITTER_NS, "actor.jitter_ns", HIST, "ns", "How far two steps of a paced loop were from a period apart.")
 
 #define PAWL_LEARNER_STATS(ROW)                                                                \
     ROW(RECORDS_INGESTED, "learner.records_ingested", COUNTER, "records", "Records taken from the rings.") \

@@ -16,10 +16,7 @@ static struct pawl_policy_setup setup_with(uint32_t choice_count)
 {
     memset(&spec, 0, sizeof(spec));
     pawl_spec_add(&spec, "obs.state", PAWL_F32, 1, (uint32_t[]){5}, NULL);
-    if (choice_count)
-        pawl_spec_add(&spec, "action", PAWL_I32, 0, NULL, NULL);
-    else
-        pawl_spec_add(&spec, "action", PAWL_F32, 1, (uint32_t[]){4}, NULL);
+    pawl_spec_add(&spec, "action", PAWL_F32, 1, (uint32_t[]){4}, NULL);
     memset(memory, 0x55, sizeof(memory));
     return (struct pawl_policy_setup){
         .spec = &spec, .choice_count = choice_count, .lane_count = LANES, .seed = 7};
@@ -93,10 +90,11 @@ START_TEST(random_chooses_every_choice)
     int seen[3] = {0};
     for (int n = 0; n < 3000; n++) {
         policy->ops->act(policy, records, 1);
-        int32_t choice;
-        memcpy(&choice, records[0] + spec.fields[1].offset_bytes, sizeof(choice));
-        ck_assert(choice >= 0 && choice < 3);
-        seen[choice]++;
+        for (int i = 0; i < 3; i++)
+            ck_assert(action_of(0)[i] >= -1.0f && action_of(0)[i] < 1.0f);
+        float choice = action_of(0)[3];
+        ck_assert(choice == 0.0f || choice == 1.0f || choice == 2.0f);
+        seen[(int)choice]++;
     }
     for (int i = 0; i < 3; i++)
         ck_assert(seen[i] > 800 && seen[i] < 1200);
