@@ -74,7 +74,8 @@ static bool tell_offers(struct pawl_hub *hub, struct pawl_hub_peer *peer, bool i
     return true;
 }
 
-/* To the ring's owner, once it has the acks segment, and to inspectors; who bound it knows. */
+/* To the ring's owner and to inspectors, who have the acks segment by now, since it is due to
+ * them; who bound it knows. */
 static bool tell_binds(struct pawl_hub *hub, struct pawl_hub_peer *peer)
 {
     for (uint32_t i = 0; i < hub->table.used_count; i++) {
@@ -87,9 +88,8 @@ static bool tell_binds(struct pawl_hub *hub, struct pawl_hub_peer *peer)
             shown->bind_count = ring->bind_count;
             continue;
         }
-        const struct pawl_hub_entry *acks = pawl_hub_table_find(&hub->table, ring->acks_id);
-        if (!acks || !peer->shown[acks - hub->table.entries].is_offered)
-            continue;
+        if (!pawl_hub_table_find(&hub->table, ring->acks_id))
+            continue; /* withdrawn: there will be another one */
         const struct pawl_hub_bind bind = {
             .ring_id = ring->id, .acks_id = ring->acks_id, .acks_page = ring->acks_page};
         if (!say(peer, pawl_hub_bind_id, &bind, NULL, 0))
