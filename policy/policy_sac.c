@@ -219,9 +219,12 @@ static int sac_open(struct pawl_policy **policy, const struct pawl_policy_setup 
     sac->action_count = action->shape[0];
     sac->latent_count = (uint32_t)sac->cfg->latent_dim;
 
-    if (make_manifest(sac, setup->spec, err) != 0 || allocate_rows(sac, setup, err) != 0) {
+    int code = make_manifest(sac, setup->spec, err);
+    if (code == 0)
+        code = allocate_rows(sac, setup, err);
+    if (code != 0) {
         sac_close(&sac->base);
-        return -err->code;
+        return code;
     }
     *policy = &sac->base;
     return 0;

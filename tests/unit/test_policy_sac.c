@@ -353,6 +353,10 @@ START_TEST(what_it_cannot_read_is_refused_by_name)
     err.code = 0;
     ck_assert_int_eq(pawl_sac_policy.open(&policy, &setup, &err), -EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "continuous action"));
+    setup.choice_count = 0;
+    spec.field_count = 3;
+    ck_assert_int_eq(pawl_sac_policy.open(&policy, &setup, NULL), -EINVAL);
+    ck_assert_ptr_null(policy);
     pawl_cfg_close(cfg);
 }
 END_TEST
