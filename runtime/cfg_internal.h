@@ -9,6 +9,7 @@
 #define PAWL_RUNTIME_CFG_INTERNAL_H
 
 #include "runtime/cfg.h"
+#include "runtime/text.h"
 #include "runtime/toml.h"
 
 #include <sys/types.h>
@@ -107,20 +108,12 @@ void pawl_cfg_value_wrong_type(struct pawl_cfg *cfg, struct pawl_cfg_slot *slot,
 bool pawl_cfg_row_default(const struct pawl_cfg_row *row, void *fields);
 
 /* cfg_text.c */
-#define PAWL_CFG_NUMBER_TEXT_BYTES 40
-enum pawl_cfg_f64_form { PAWL_CFG_F64_AS_TOML, PAWL_CFG_F64_FOR_PEOPLE };
-/* Shortest text that reads back as the same number. As TOML it stays a float: 4.0. */
-void pawl_cfg_f64_text(double f64, enum pawl_cfg_f64_form form,
-                       char text[PAWL_CFG_NUMBER_TEXT_BYTES]);
-void pawl_cfg_quote(FILE *out, const char *text); /* a TOML (and JSON) string */
+void pawl_cfg_quote(FILE *out, const char *text); /* a TOML string */
 void pawl_cfg_value_print(FILE *out, const struct pawl_cfg_row *row, const void *fields);
-bool pawl_cfg_is_utf8(const char *text, size_t text_bytes);
-/* Copies for a terminal: bytes that could drive one become '?'. Cuts with "...". */
-void pawl_cfg_plain(const char *from, size_t from_bytes, char *text, size_t text_bytes);
 bool pawl_cfg_has_low(const struct pawl_cfg_row *row); /* is there a bound to speak of */
 bool pawl_cfg_has_high(const struct pawl_cfg_row *row);
-void pawl_cfg_low_text(const struct pawl_cfg_row *row, char text[PAWL_CFG_NUMBER_TEXT_BYTES]);
-void pawl_cfg_high_text(const struct pawl_cfg_row *row, char text[PAWL_CFG_NUMBER_TEXT_BYTES]);
+void pawl_cfg_low_text(const struct pawl_cfg_row *row, char text[PAWL_TEXT_F64_BYTES]);
+void pawl_cfg_high_text(const struct pawl_cfg_row *row, char text[PAWL_TEXT_F64_BYTES]);
 /* What a person calls a value of the row: "a whole number". */
 const char *pawl_cfg_type_name(const struct pawl_cfg_row *row);
 

@@ -43,7 +43,7 @@ static void make_path(char *path, const char *table_name, const struct pawl_toml
         memcpy(path + table_bytes + dot_bytes, node->key, node->key_bytes + 1);
         return;
     }
-    pawl_cfg_plain(node->key, node->key_bytes, plain, sizeof(plain));
+    pawl_text_plain(node->key, node->key_bytes, plain, sizeof(plain));
     snprintf(path + table_bytes, PATH_TEXT_BYTES - table_bytes, "%s\"%s\"",
              dot_bytes ? "." : "", plain);
 }
@@ -159,7 +159,7 @@ static bool is_cycle(struct pawl_cfg *cfg, uint32_t file_index, const struct paw
     if (!is_met)
         return false;
     for (size_t i = count; i-- > 0 && at < sizeof(text);) {
-        pawl_cfg_plain(chain[i]->path, strlen(chain[i]->path), plain, sizeof(plain));
+        pawl_text_plain(chain[i]->path, strlen(chain[i]->path), plain, sizeof(plain));
         at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", plain, i ? " -> " : "");
     }
     pawl_cfg_problem_add(cfg, by, NULL, "'extends' goes in a circle: %s", text);
@@ -187,7 +187,7 @@ static int load_one(struct pawl_cfg *cfg, const char *path, const struct pawl_cf
     if (code != 0) {
         const struct pawl_cfg_mark whole = {.layer = PAWL_CFG_LAYER_FILE,
                                             .file_index = file_index};
-        pawl_cfg_plain(path, strlen(path), plain, sizeof(plain));
+        pawl_text_plain(path, strlen(path), plain, sizeof(plain));
         if (by)
             pawl_cfg_problem_add(cfg, by, NULL, "cannot read '%s': %s", plain, err.text);
         else

@@ -93,7 +93,7 @@ static void add_not_toml(struct pawl_cfg *cfg, struct pawl_cfg_slot *slot, const
         return;
     }
     pawl_cfg_mark_subject(mark, slot->row->key, subject, sizeof(subject));
-    pawl_cfg_plain(what, strlen(what), plain, sizeof(plain));
+    pawl_text_plain(what, strlen(what), plain, sizeof(plain));
     pawl_cfg_problem_add(cfg, mark, slot, "%s is not valid TOML: %s", subject, plain);
 }
 

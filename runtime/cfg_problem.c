@@ -51,10 +51,10 @@ void pawl_cfg_mark_subject(const struct pawl_cfg_mark *mark, const char *key, ch
         snprintf(text, text_bytes, "'%s'", key);
         return;
     }
-    pawl_cfg_plain(mark->word, strlen(mark->word), word, sizeof(word));
+    pawl_text_plain(mark->word, strlen(mark->word), word, sizeof(word));
     next[0] = '\0';
     if (mark->next_word)
-        pawl_cfg_plain(mark->next_word, strlen(mark->next_word), next, sizeof(next));
+        pawl_text_plain(mark->next_word, strlen(mark->next_word), next, sizeof(next));
     snprintf(text, text_bytes, "'%s%s%s'", word, mark->next_word ? " " : "", next);
 }
 
@@ -68,8 +68,8 @@ void pawl_cfg_mark_origin(const struct pawl_cfg *cfg, const struct pawl_cfg_mark
         snprintf(text, text_bytes, "default");
         break;
     case PAWL_CFG_LAYER_FILE:
-        pawl_cfg_plain(cfg->files[mark->file_index].path,
-                       strlen(cfg->files[mark->file_index].path), path, sizeof(path));
+        pawl_text_plain(cfg->files[mark->file_index].path,
+                        strlen(cfg->files[mark->file_index].path), path, sizeof(path));
         snprintf(text, text_bytes, "%s:%u", path, mark->key_at.line);
         break;
     case PAWL_CFG_LAYER_ENVIRONMENT:
@@ -133,7 +133,7 @@ void pawl_cfg_problem_unknown_key(struct pawl_cfg *cfg, const struct pawl_cfg_ma
     char plain[PAWL_CFG_KEY_BYTES_MAX], word[256], allowed[256], standard[128];
     struct pawl_cfg_problem *problem;
 
-    pawl_cfg_plain(key, strlen(key), plain, sizeof(plain));
+    pawl_text_plain(key, strlen(key), plain, sizeof(plain));
     if (mark->layer == PAWL_CFG_LAYER_FILE) {
         problem = pawl_cfg_problem_add(cfg, mark, NULL, "unknown key '%s'", plain);
     } else {
@@ -199,7 +199,7 @@ static void value_text(struct pawl_cfg *cfg, const struct pawl_cfg_slot *slot, c
     pawl_cfg_value_print(out, slot->row, slot->fields);
     fclose(out);
     cfg->scratch[sizeof(cfg->scratch) - 1] = '\0';
-    pawl_cfg_plain(cfg->scratch, strlen(cfg->scratch), text, text_bytes);
+    pawl_text_plain(cfg->scratch, strlen(cfg->scratch), text, text_bytes);
 }
 
 void pawl_cfg_conflict(struct pawl_cfg *cfg, const char *key, const char *other_key,
@@ -289,7 +289,7 @@ static void place_text(const struct pawl_cfg *cfg, const struct pawl_cfg_mark *m
         snprintf(text, text_bytes, "default");
         break;
     case PAWL_CFG_LAYER_FILE:
-        pawl_cfg_plain(from, strlen(from), path, sizeof(path));
+        pawl_text_plain(from, strlen(from), path, sizeof(path));
         if (mark->at.line)
             snprintf(text, text_bytes, "%s:%u:%u", path, mark->at.line, mark->at.column);
         else
@@ -351,8 +351,8 @@ static void print_line(const struct pawl_cfg *cfg, const struct pawl_cfg_mark *m
         skipped_count = mark->at.column - SHOWN_BEFORE_CARET;
     size_t skipped_bytes = characters_bytes(line, bytes, skipped_count);
     size_t dots = skipped_count ? (size_t)sprintf(shown, "...") : 0;
-    pawl_cfg_plain(line + skipped_bytes, bytes - skipped_bytes, shown + dots,
-                   sizeof(shown) - dots);
+    pawl_text_plain(line + skipped_bytes, bytes - skipped_bytes, shown + dots,
+                    sizeof(shown) - dots);
 
     size_t indent = mark->at.column - 1 - skipped_count + dots;
     size_t shown_characters = character_count(shown, strlen(shown));

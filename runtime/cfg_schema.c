@@ -151,7 +151,7 @@ static void md(const struct pawl_cfg_table *table, FILE *out)
 
 static void json_bound(FILE *out, const struct pawl_cfg_row *row)
 {
-    char number[PAWL_CFG_NUMBER_TEXT_BYTES];
+    char number[PAWL_TEXT_F64_BYTES];
 
     if (pawl_cfg_has_low(row)) {
         pawl_cfg_low_text(row, number);

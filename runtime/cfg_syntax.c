@@ -188,7 +188,7 @@ static void add_again(struct pawl_cfg *cfg, const struct failure *failure,
         print_path(toml, table_index, path, sizeof(path));
     }
     strncat(path, name, sizeof(path) - strlen(path) - 1);
-    pawl_cfg_plain(path, strlen(path), plain, sizeof(plain));
+    pawl_text_plain(path, strlen(path), plain, sizeof(plain));
     struct pawl_cfg_problem *problem =
         is_header ? pawl_cfg_problem_add(cfg, mark, NULL, "table '%s' is written twice", plain)
                   : pawl_cfg_problem_add(cfg, mark, NULL, "'%s' is set twice", plain);
@@ -242,7 +242,7 @@ static bool note(struct attempt *attempt, const struct pawl_toml_place *place, i
     struct failure *failure = &attempt->failures[attempt->failure_count++];
     failure->place = *place;
     failure->is_again = code == -EEXIST;
-    pawl_cfg_plain(err->text, strlen(err->text), failure->text, sizeof(failure->text));
+    pawl_text_plain(err->text, strlen(err->text), failure->text, sizeof(failure->text));
     return code != -E2BIG && attempt->failure_count < SYNTAX_PROBLEM_MAX;
 }
 

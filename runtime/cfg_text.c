@@ -1,102 +1,18 @@
-/* cfg_text.c: values, ranges and foreign bytes as text. */
+/* cfg_text.c: values and ranges as text. */
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "runtime/cfg_internal.h"
-
-/* Decimal exponents between which a number is written without one: 0.001, but 3e-4. */
-#define PLAIN_EXPONENT_MIN -3
-#define PLAIN_EXPONENT_MAX 9
-
-#define DIGIT_TEXT_BYTES 20 /* 17 digits tell any two numbers apart */
-
-/* The shortest digits that read back as the same number (without a dot) and the exponent of the
- * first of them. */
-static int shortest_digits(double f64, char digits[DIGIT_TEXT_BYTES])
-{
-    char text[PAWL_CFG_NUMBER_TEXT_BYTES];
-
-    for (int precision = 0; precision < 17; precision++) {
-        snprintf(text, sizeof(text), "%.*e", precision, f64);
-        if (strtod(text, NULL) == f64)
-            break;
-    }
-    size_t count = 0;
-    const char *at = text;
-    for (; *at != 'e'; at++)
-        if (*at != '.')
-            digits[count++] = *at;
-    digits[count] = '\0';
-    return (int)strtol(at + 1, NULL, 10);
-}
-
-void pawl_cfg_f64_text(double f64, enum pawl_cfg_f64_form form,
-                       char text[PAWL_CFG_NUMBER_TEXT_BYTES])
-{
-    char digits[DIGIT_TEXT_BYTES];
-    const char *sign = signbit(f64) ? "-" : "";
-
-    if (!isfinite(f64)) {
-        snprintf(text, PAWL_CFG_NUMBER_TEXT_BYTES, "%s", isnan(f64) ? "nan" : "inf");
-        if (isinf(f64) && f64 < 0)
-            snprintf(text, PAWL_CFG_NUMBER_TEXT_BYTES, "-inf");
-        return;
-    }
-    static const char zeros[] = "000000000"; /* PLAIN_EXPONENT_MAX of them */
-    int exponent = shortest_digits(fabs(f64), digits);
-    int count = (int)strlen(digits);
-
-    if (exponent < PLAIN_EXPONENT_MIN || exponent > PLAIN_EXPONENT_MAX)
-        snprintf(text, PAWL_CFG_NUMBER_TEXT_BYTES, "%s%.1s%s%se%d", sign, digits,
-                 count > 1 ? "." : "", digits + 1, exponent);
-    else if (exponent < 0)
-        snprintf(text, PAWL_CFG_NUMBER_TEXT_BYTES, "%s0.%.*s%s", sign, -exponent - 1, zeros,
-                 digits);
-    else if (count > exponent + 1)
-        snprintf(text, PAWL_CFG_NUMBER_TEXT_BYTES, "%s%.*s.%s", sign, exponent + 1, digits,
-                 digits + exponent + 1);
-    else
-        snprintf(text, PAWL_CFG_NUMBER_TEXT_BYTES, "%s%s%.*s%s", sign, digits,
-                 exponent + 1 - count, zeros, form == PAWL_CFG_F64_AS_TOML ? ".0" : "");
-}
-
-/* The letter of a byte's short escape, 0 when it has none. */
-static char escape_letter(char c)
-{
-    switch (c) {
-    case '\b':
-        return 'b';
-    case '\t':
-        return 't';
-    case '\n':
-        return 'n';
-    case '\f':
-        return 'f';
-    case '\r':
-        return 'r';
-    case '"':
-    case '\\':
-        return c;
-    default:
-        return 0;
-    }
-}
 
 void pawl_cfg_quote(FILE *out, const char *text)
 {
     fputc('"', out);
     for (; *text; text++) {
-        char letter = escape_letter(*text);
-        unsigned char c = (unsigned char)*text;
-
-        if (letter)
-            fprintf(out, "\\%c", letter);
-        else if (c < 0x20 || c == 0x7f)
-            fprintf(out, "\\u%04X", c);
+        char escape[PAWL_TEXT_ESCAPE_BYTES];
+        if (pawl_text_escape(*text, escape))
+            fputs(escape, out);
         else
-            fputc(c, out);
+            fputc(*text, out);
     }
     fputc('"', out);
 }
@@ -110,8 +26,8 @@ static void print_i64_list(FILE *out, const struct pawl_cfg_i64_list *list)
 static void print_f64_list(FILE *out, const struct pawl_cfg_f64_list *list)
 {
     for (uint32_t i = 0; i < list->count; i++) {
-        char text[PAWL_CFG_NUMBER_TEXT_BYTES];
-        pawl_cfg_f64_text(list->items[i], PAWL_CFG_F64_AS_TOML, text);
+        char text[PAWL_TEXT_F64_BYTES];
+        pawl_text_f64(text, list->items[i], PAWL_TEXT_F64_FOR_PROGRAMS);
         fprintf(out, "%s%s", i ? ", " : "", text);
     }
 }
@@ -127,7 +43,7 @@ static void print_text_list(FILE *out, const struct pawl_cfg_text_list *list)
 void pawl_cfg_value_print(FILE *out, const struct pawl_cfg_row *row, const void *fields)
 {
     const void *field = (const char *)fields + row->offset;
-    char text[PAWL_CFG_NUMBER_TEXT_BYTES];
+    char text[PAWL_TEXT_F64_BYTES];
 
     switch (row->type) {
     case PAWL_CFG_BOOL:
@@ -137,7 +53,7 @@ void pawl_cfg_value_print(FILE *out, const struct pawl_cfg_row *row, const void 
         fprintf(out, "%" PRId64, *(const int64_t *)field);
         break;
     case PAWL_CFG_F64:
-        pawl_cfg_f64_text(*(const double *)field, PAWL_CFG_F64_AS_TOML, text);
+        pawl_text_f64(text, *(const double *)field, PAWL_TEXT_F64_FOR_PROGRAMS);
         fputs(text, out);
         break;
     case PAWL_CFG_TEXT:
@@ -159,79 +75,6 @@ void pawl_cfg_value_print(FILE *out, const struct pawl_cfg_row *row, const void 
         fputc(']', out);
         break;
     }
-}
-
-/* Bytes of the character at text, 0 when it is not UTF-8 (RFC 3629: no surrogates, nothing
- * overlong, nothing above U+10FFFF). */
-static size_t character_bytes(const char *text, size_t left)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    unsigned char lowest = 0x80, highest = 0xbf;
-    size_t bytes;
-
-    if (at[0] < 0x80)
-        return 1;
-    if (at[0] >= 0xc2 && at[0] <= 0xdf)
-        bytes = 2;
-    else if (at[0] >= 0xe0 && at[0] <= 0xef)
-        bytes = 3;
-    else if (at[0] >= 0xf0 && at[0] <= 0xf4)
-        bytes = 4;
-    else
-        return 0;
-    if (at[0] == 0xe0)
-        lowest = 0xa0;
-    else if (at[0] == 0xed)
-        highest = 0x9f;
-    else if (at[0] == 0xf0)
-        lowest = 0x90;
-    else if (at[0] == 0xf4)
-        highest = 0x8f;
-    if (left < bytes || at[1] < lowest || at[1] > highest)
-        return 0;
-    for (size_t i = 2; i < bytes; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    return bytes;
-}
-
-bool pawl_cfg_is_utf8(const char *text, size_t text_bytes)
-{
-    for (size_t at = 0; at < text_bytes;) {
-        size_t bytes = character_bytes(text + at, text_bytes - at);
-        if (!bytes)
-            return false;
-        at += bytes;
-    }
-    return true;
-}
-
-void pawl_cfg_plain(const char *from, size_t from_bytes, char *text, size_t text_bytes)
-{
-    size_t to = 0, whole = 0; /* whole: as far as there is room for the dots as well */
-
-    for (size_t at = 0; at < from_bytes;) {
-        size_t bytes = character_bytes(from + at, from_bytes - at);
-        unsigned char c = (unsigned char)from[at];
-        /* Controls: C0, DEL, and C1, which is U+0080 to U+009F. */
-        bool is_plain = bytes > 1 ? !(c == 0xc2 && (unsigned char)from[at + 1] < 0xa0)
-                                  : bytes == 1 && c >= 0x20 && c != 0x7f;
-        size_t written = is_plain ? bytes : 1;
-
-        if (to + written + 1 > text_bytes) {
-            memcpy(text + whole, "...", 4);
-            return;
-        }
-        if (is_plain)
-            memcpy(text + to, from + at, bytes);
-        else
-            text[to] = c == '\t' ? ' ' : '?';
-        to += written;
-        at += bytes ? bytes : 1;
-        if (to + 4 <= text_bytes)
-            whole = to;
-    }
-    text[to] = '\0';
 }
 
 static bool is_of_f64(const struct pawl_cfg_row *row)
@@ -257,20 +100,20 @@ bool pawl_cfg_has_high(const struct pawl_cfg_row *row)
 }
 
 static void number_text(const struct pawl_cfg_row *row, union pawl_cfg_number number,
-                        char text[PAWL_CFG_NUMBER_TEXT_BYTES])
+                        char text[PAWL_TEXT_F64_BYTES])
 {
     if (is_of_f64(row))
-        pawl_cfg_f64_text(number.f64, PAWL_CFG_F64_FOR_PEOPLE, text);
+        pawl_text_f64(text, number.f64, PAWL_TEXT_F64_FOR_PEOPLE);
     else
-        snprintf(text, PAWL_CFG_NUMBER_TEXT_BYTES, "%" PRId64, number.i64);
+        snprintf(text, PAWL_TEXT_F64_BYTES, "%" PRId64, number.i64);
 }
 
-void pawl_cfg_low_text(const struct pawl_cfg_row *row, char text[PAWL_CFG_NUMBER_TEXT_BYTES])
+void pawl_cfg_low_text(const struct pawl_cfg_row *row, char text[PAWL_TEXT_F64_BYTES])
 {
     number_text(row, row->min, text);
 }
 
-void pawl_cfg_high_text(const struct pawl_cfg_row *row, char text[PAWL_CFG_NUMBER_TEXT_BYTES])
+void pawl_cfg_high_text(const struct pawl_cfg_row *row, char text[PAWL_TEXT_F64_BYTES])
 {
     number_text(row, row->max, text);
 }
@@ -309,7 +152,7 @@ static void allowed_choices(const struct pawl_cfg_row *row, FILE *out)
 
 static void allowed_numbers(const struct pawl_cfg_row *row, FILE *out)
 {
-    char low[PAWL_CFG_NUMBER_TEXT_BYTES], high[PAWL_CFG_NUMBER_TEXT_BYTES];
+    char low[PAWL_TEXT_F64_BYTES], high[PAWL_TEXT_F64_BYTES];
 
     pawl_cfg_low_text(row, low);
     pawl_cfg_high_text(row, high);
@@ -360,7 +203,7 @@ void pawl_cfg_row_allowed(const struct pawl_cfg_row *row, char *text, size_t tex
 void pawl_cfg_row_standard(const struct pawl_cfg_row *row, char *text, size_t text_bytes)
 {
     FILE *out = fmemopen(text, text_bytes, "w");
-    char number[PAWL_CFG_NUMBER_TEXT_BYTES];
+    char number[PAWL_TEXT_F64_BYTES];
 
     if (!out)
         return;

@@ -42,14 +42,14 @@ static void describe(const struct pawl_toml_node *node, char *text, size_t text_
         snprintf(text, text_bytes, "a list");
         break;
     case PAWL_TOML_TEXT:
-        pawl_cfg_plain(node->text, node->text_bytes, plain, sizeof(plain));
+        pawl_text_plain(node->text, node->text_bytes, plain, sizeof(plain));
         snprintf(text, text_bytes, "\"%s\"", plain);
         break;
     case PAWL_TOML_I64:
         snprintf(text, text_bytes, "%" PRId64, node->i64);
         break;
     case PAWL_TOML_F64:
-        pawl_cfg_f64_text(node->f64, PAWL_CFG_F64_FOR_PEOPLE, plain);
+        pawl_text_f64(plain, node->f64, PAWL_TEXT_F64_FOR_PEOPLE);
         snprintf(text, text_bytes, "%s", plain);
         break;
     case PAWL_TOML_BOOL:
@@ -73,7 +73,7 @@ static bool refuse_type(struct complaint *complaint, const char *wanted,
 static bool refuse_range(struct complaint *complaint, const struct pawl_cfg_row *row,
                          const char *got)
 {
-    char low[PAWL_CFG_NUMBER_TEXT_BYTES], high[PAWL_CFG_NUMBER_TEXT_BYTES];
+    char low[PAWL_TEXT_F64_BYTES], high[PAWL_TEXT_F64_BYTES];
     const char *what = row->flags & PAWL_CFG_IS_POWER_OF_TWO ? "a power of two, " : "";
 
     pawl_cfg_low_text(row, low);
@@ -109,7 +109,7 @@ static int64_t nearest_power_of_two(const struct pawl_cfg_row *row, int64_t i64)
 
 static bool check_i64(const struct pawl_cfg_row *row, int64_t i64, struct complaint *complaint)
 {
-    char got[PAWL_CFG_NUMBER_TEXT_BYTES];
+    char got[PAWL_TEXT_F64_BYTES];
     bool is_power = row->flags & PAWL_CFG_IS_POWER_OF_TWO;
 
     if (i64 >= row->min.i64 && i64 <= row->max.i64 && (!is_power || is_power_of_two(i64)))
@@ -123,11 +123,11 @@ static bool check_i64(const struct pawl_cfg_row *row, int64_t i64, struct compla
 
 static bool check_f64(const struct pawl_cfg_row *row, double f64, struct complaint *complaint)
 {
-    char got[PAWL_CFG_NUMBER_TEXT_BYTES];
+    char got[PAWL_TEXT_F64_BYTES];
 
     if (isfinite(f64) && f64 >= row->min.f64 && f64 <= row->max.f64)
         return true;
-    pawl_cfg_f64_text(f64, PAWL_CFG_F64_FOR_PEOPLE, got);
+    pawl_text_f64(got, f64, PAWL_TEXT_F64_FOR_PEOPLE);
     if (!isfinite(f64))
         return refuse(complaint, "must be a finite number, got %s", got);
     return refuse_range(complaint, row, got);
@@ -143,7 +143,7 @@ static bool check_text(const char *text, size_t text_bytes, size_t room_bytes,
                       text_bytes);
     if (text_bytes == 0 && !is_empty_fine)
         return refuse(complaint, "must not be empty");
-    if (!pawl_cfg_is_utf8(text, text_bytes))
+    if (!pawl_text_is_utf8(text, text_bytes))
         return refuse(complaint, "must be UTF-8");
     return true;
 }
@@ -162,7 +162,7 @@ static bool read_choice(const struct pawl_cfg_row *row, const char *text, size_t
 
     char allowed[256], got[64];
     pawl_cfg_row_allowed(row, allowed, sizeof(allowed));
-    pawl_cfg_plain(text, text_bytes, got, sizeof(got));
+    pawl_text_plain(text, text_bytes, got, sizeof(got));
     const char *near = pawl_cfg_nearest(got, row->choices, (size_t)count);
     if (near)
         snprintf(complaint->hint, sizeof(complaint->hint), "did you mean \"%s\"?", near);

@@ -13,6 +13,7 @@
 #include "runtime/err.h"
 #include "runtime/fault.h"
 #include "runtime/nearest.h"
+#include "runtime/text.h"
 
 /* What is left of a command line while it is split. */
 struct words {
@@ -467,22 +468,14 @@ static int run_without_verb(struct pawl_cli *cli, struct words *words)
     return fail_verb(cli, word);
 }
 
-static bool wants_color(FILE *out)
-{
-    const char *term = getenv("TERM");
-    const char *no_color = getenv("NO_COLOR");
-    int fd = fileno(out);
-    return fd >= 0 && isatty(fd) && term && strcmp(term, "dumb") != 0 &&
-           !(no_color && no_color[0]);
-}
-
 int pawl_cli_run(const struct pawl_cli_program *program, int argc, char **argv, FILE *out,
                  FILE *err)
 {
     struct pawl_cli cli = {.program = program, .out = out, .err = err};
     struct words words = {.items = argv + 1, .count = argc > 0 ? argc - 1 : 0};
 
-    cli.has_color = wants_color(out);
+    int fd = fileno(out);
+    cli.has_color = fd >= 0 && pawl_text_wants_colour(fd);
     cli.verb = take_verb(program, &words);
     if (!cli.verb)
         return run_without_verb(&cli, &words);

@@ -74,11 +74,6 @@ void pawl_json_put_null(struct pawl_json_writer *out, const char *key);
 const char *pawl_json_finish(struct pawl_json_writer *out, size_t *length_bytes,
                              struct pawl_err *err);
 
-#define PAWL_JSON_F64_TEXT_BYTES 40
-
-/* The text of put_f64; value is finite. Returns its length. */
-size_t pawl_json_format_f64(char text[PAWL_JSON_F64_TEXT_BYTES], double value);
-
 /* --- reading --- */
 
 struct pawl_json_limits {

@@ -10,15 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATH_TEXT_BYTES 256
+#include "runtime/text.h"
 
-/* Control characters would break the sentence into lines. */
-static void make_printable(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-}
+#define PATH_TEXT_BYTES 256
 
 /* jansson recurses up to 2048 levels; this looks for brackets outside strings beforehand. What
  * is wrong otherwise is the parser's to say. */
@@ -70,7 +64,7 @@ int pawl_json_open_text(struct pawl_json *doc, const char *text, size_t length_b
     json_error_t error;
     doc->root = json_loadb(text, length_bytes, JSON_REJECT_DUPLICATES, &error);
     if (!doc->root) {
-        make_printable(error.text);
+        pawl_text_plain(error.text, strlen(error.text), error.text, sizeof(error.text));
         int errno_code = json_error_code(&error) == json_error_out_of_memory ? ENOMEM : EINVAL;
         return pawl_err_set(err, errno_code, "%s:%d:%d: not valid JSON: %s", source, error.line,
                             error.column, error.text);
@@ -211,14 +205,14 @@ static void format_path(char *text, size_t text_bytes, const struct pawl_json_at
         size_t cut = (size_t)length >= sizeof(rest) ? (size_t)length - sizeof(rest) + 1 : 0;
         memmove(rest, joined + cut, (size_t)length + 1 - cut);
     }
-    snprintf(text, text_bytes, "%s", rest[0] ? rest : "the whole text");
-    make_printable(text);
+    const char *whole = rest[0] ? rest : "the whole text";
+    pawl_text_plain(whole, strlen(whole), text, text_bytes);
 }
 
 /* What is there, for a sentence: 'the string "x"', 'an array of 3'. */
 static void format_value(char *text, size_t text_bytes, const json_t *value)
 {
-    char number[PAWL_JSON_F64_TEXT_BYTES];
+    char number[PAWL_TEXT_F64_BYTES], plain[41];
 
     switch (type_of(value)) {
     case PAWL_JSON_OBJECT:
@@ -228,13 +222,15 @@ static void format_value(char *text, size_t text_bytes, const json_t *value)
         snprintf(text, text_bytes, "an array of %zu", json_array_size(value));
         break;
     case PAWL_JSON_STRING:
-        snprintf(text, text_bytes, "the string \"%.40s\"", json_string_value(value));
+        pawl_text_plain(json_string_value(value), json_string_length(value), plain,
+                        sizeof(plain));
+        snprintf(text, text_bytes, "the string \"%s\"", plain);
         break;
     case PAWL_JSON_INTEGER:
         snprintf(text, text_bytes, "%" PRId64, (int64_t)json_integer_value(value));
         break;
     case PAWL_JSON_REAL:
-        pawl_json_format_f64(number, json_real_value(value));
+        pawl_text_f64(number, json_real_value(value), PAWL_TEXT_F64_FOR_PROGRAMS);
         snprintf(text, text_bytes, "%s", number);
         break;
     case PAWL_JSON_BOOL:
@@ -244,7 +240,6 @@ static void format_value(char *text, size_t text_bytes, const json_t *value)
         snprintf(text, text_bytes, "null");
         break;
     }
-    make_printable(text);
 }
 
 static int refuse(const struct pawl_json_at *at, const char *key, const json_t *value,
@@ -323,8 +318,10 @@ int pawl_json_get_f64(const struct pawl_json_at *at, const char *key, double min
     const json_t *found = find(at, key);
     double number = json_number_value(found);
     if (!json_is_number(found) || !(number >= min && number <= max)) {
-        char rule[80];
-        snprintf(rule, sizeof(rule), "a number within %g .. %g", min, max);
+        char low[PAWL_TEXT_F64_BYTES], high[PAWL_TEXT_F64_BYTES], rule[128];
+        pawl_text_f64(low, min, PAWL_TEXT_F64_FOR_PEOPLE);
+        pawl_text_f64(high, max, PAWL_TEXT_F64_FOR_PEOPLE);
+        snprintf(rule, sizeof(rule), "a number within %s .. %s", low, high);
         return refuse(at, key, found, rule, err);
     }
     *value = number;

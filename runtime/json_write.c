@@ -1,12 +1,13 @@
 #include "runtime/json.h"
 
 #include <errno.h>
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "runtime/text.h"
 
 #define GROWING_BYTES_MIN 256
 
@@ -85,68 +86,25 @@ static void put_line_break(struct pawl_json_writer *out)
         put_char(out, ' ');
 }
 
-/* Bytes of the UTF-8 sequence at `text`, 0 where there is none (Unicode 15, table 3-7: no
- * overlong form, no surrogate, nothing above U+10FFFF). Never reads past a NUL. */
-static size_t utf8_bytes(const unsigned char *text)
-{
-    unsigned char lead = text[0];
-    unsigned char min = 0x80;
-    unsigned char max = 0xbf;
-    size_t count;
-
-    if (lead < 0x80)
-        return 1;
-    if (lead >= 0xc2 && lead <= 0xdf)
-        count = 2;
-    else if (lead >= 0xe0 && lead <= 0xef)
-        count = 3;
-    else if (lead >= 0xf0 && lead <= 0xf4)
-        count = 4;
-    else
-        return 0;
-    if (lead == 0xe0)
-        min = 0xa0;
-    else if (lead == 0xed)
-        max = 0x9f;
-    else if (lead == 0xf0)
-        min = 0x90;
-    else if (lead == 0xf4)
-        max = 0x8f;
-
-    for (size_t i = 1; i < count; i++) {
-        if (text[i] < min || text[i] > max)
-            return 0;
-        min = 0x80;
-        max = 0xbf;
-    }
-    return count;
-}
-
 static void put_quoted(struct pawl_json_writer *out, const char *value)
 {
-    static const char escaped[] = "\"\\\b\f\n\r\t";
-    static const char letters[] = "\"\\bfnrt";
-    const unsigned char *text = (const unsigned char *)value;
+    size_t left = strlen(value);
 
     put_char(out, '"');
-    while (*text && !out->err.code) {
-        size_t count = utf8_bytes(text);
-        const char *found = strchr(escaped, *text);
+    while (left && !out->err.code) {
+        char escape[PAWL_TEXT_ESCAPE_BYTES];
+        size_t count = pawl_text_character(value, left, NULL);
+        size_t escape_bytes = count == 1 ? pawl_text_escape(*value, escape) : 0;
 
-        if (!count) {
+        if (!count)
             put_bytes(out, "\\ufffd", 6);
-            count = 1;
-        } else if (found) {
-            put_char(out, '\\');
-            put_char(out, letters[found - escaped]);
-        } else if (*text < 0x20) {
-            char code[8];
-            snprintf(code, sizeof(code), "\\u%04x", *text);
-            put_bytes(out, code, 6);
-        } else {
-            put_bytes(out, (const char *)text, count);
-        }
-        text += count;
+        else if (escape_bytes)
+            put_bytes(out, escape, escape_bytes);
+        else
+            put_bytes(out, value, count);
+        count += !count;
+        value += count;
+        left -= count;
     }
     put_char(out, '"');
 }
@@ -256,49 +214,6 @@ void pawl_json_put_null(struct pawl_json_writer *out, const char *key)
     put_literal(out, key, "null");
 }
 
-/* The next decimal of the same length away from zero: the last digit of the mantissa plus one,
- * with its carry. False when all digits are nines. */
-static bool increment_decimal(char *text)
-{
-    size_t end = strcspn(text, "e");
-    for (size_t i = end; i-- > 0;) {
-        if (text[i] == '.' || text[i] == '-')
-            continue;
-        if (text[i] != '9') {
-            text[i]++;
-            return true;
-        }
-        text[i] = '0';
-    }
-    return false;
-}
-
-/* %.15g is the shortest wherever 15 digits suffice, for decimals of 15 digits are further apart
- * than doubles; subnormals are coarser and start at one digit. At 16 digits the nearest decimal
- * is the only candidate, except above a power of two: there the gap to the double above is
- * twice the gap below, and the decimal beyond the nearest may be the one that reads back. */
-static void format_shortest(char *text, double value)
-{
-    for (int digits = fabs(value) < DBL_MIN ? 1 : DBL_DIG; digits < DBL_DECIMAL_DIG; digits++) {
-        snprintf(text, PAWL_JSON_F64_TEXT_BYTES, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            return;
-    }
-    int exponent;
-    if (fabs(frexp(value, &exponent)) == 0.5 && increment_decimal(text) &&
-        strtod(text, NULL) == value)
-        return;
-    snprintf(text, PAWL_JSON_F64_TEXT_BYTES, "%.*g", DBL_DECIMAL_DIG, value);
-}
-
-size_t pawl_json_format_f64(char text[PAWL_JSON_F64_TEXT_BYTES], double value)
-{
-    format_shortest(text, value);
-    if (!strpbrk(text, ".e"))
-        strcat(text, ".0"); /* a reader that tells 1 from 1.0 gets the type back */
-    return strlen(text);
-}
-
 void pawl_json_put_f64(struct pawl_json_writer *out, const char *key, double value)
 {
     if (!isfinite(value)) {
@@ -307,8 +222,8 @@ void pawl_json_put_f64(struct pawl_json_writer *out, const char *key, double val
                          key ? key : "(item)", isnan(value) ? "NaN" : "infinity");
         return;
     }
-    char text[PAWL_JSON_F64_TEXT_BYTES];
-    pawl_json_format_f64(text, value);
+    char text[PAWL_TEXT_F64_BYTES];
+    pawl_text_f64(text, value, PAWL_TEXT_F64_FOR_PROGRAMS);
     put_literal(out, key, text);
 }
 

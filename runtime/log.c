@@ -5,6 +5,7 @@
 #include "runtime/fault.h"
 #include "runtime/log_queue.h"
 #include "runtime/log_sink.h"
+#include "runtime/text.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -460,7 +461,7 @@ int pawl_log_start(const struct pawl_log_cfg *cfg, struct pawl_err *err)
     self.terminal = (struct pawl_log_sink){
         .fd = STDERR_FILENO,
         .level = cfg->stderr_level,
-        .is_coloured = pawl_log_sink_wants_colour(STDERR_FILENO),
+        .is_coloured = pawl_text_wants_colour(STDERR_FILENO),
         .is_polled = true,
     };
     atomic_store_explicit(&self.dropped_full_count, 0, memory_order_relaxed);

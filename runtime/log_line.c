@@ -1,6 +1,7 @@
 #include "runtime/log_line.h"
 
 #include "runtime/clock.h"
+#include "runtime/text.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -87,31 +88,12 @@ const char *pawl_log_level_name(enum pawl_log_level level)
     return "off";
 }
 
-/* The bytes of the character at `text` when it is well-formed UTF-8 beyond ASCII and prints as
- * itself; 0 for anything else, also for those that steer a terminal or the order of writing. */
-static size_t printable_utf8_bytes(const char *text, size_t count)
+/* The bytes of the character at `text` when it shows as itself; 0 for anything else. */
+static size_t printable_bytes(const char *text, size_t count)
 {
-    static const uint32_t smallest[] = {0, 0x80, 0x800, 0x10000};
-    unsigned first = (unsigned char)text[0];
-    size_t more = first >= 0xf0 && first <= 0xf4  ? 3
-                  : first >= 0xe0 && first < 0xf0 ? 2
-                  : first >= 0xc2 && first < 0xe0 ? 1
-                                                  : 0;
-    if (more == 0 || count <= more)
-        return 0;
-    uint32_t code = first & (0x3fu >> more);
-    for (size_t i = 1; i <= more; i++) {
-        unsigned byte = (unsigned char)text[i];
-        if ((byte & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (byte & 0x3f);
-    }
-    bool is_steering =
-        code < 0xa0 || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-    bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
-    if (code < smallest[more] || code > 0x10ffff || is_steering || is_surrogate)
-        return 0;
-    return more + 1;
+    uint32_t code;
+    size_t bytes = pawl_text_character(text, count, &code);
+    return bytes && pawl_text_is_printable(code) ? bytes : 0;
 }
 
 /* Escapes what would end the line or steer a terminal; inside quotes also what ends them. */
@@ -119,8 +101,8 @@ static void put_escaped(struct out *out, const char *text, size_t count, bool is
 {
     for (size_t i = 0; i < count;) {
         unsigned char byte = (unsigned char)text[i];
-        size_t whole = byte < 0x80 ? byte >= 0x20 && byte != 0x7f
-                                   : printable_utf8_bytes(text + i, count - i);
+        size_t whole =
+            byte < 0x80 ? byte >= 0x20 && byte != 0x7f : printable_bytes(text + i, count - i);
         if (is_quoted && (byte == '"' || byte == '\\')) {
             put_bytes(out, "\\", 1);
             put_bytes(out, text + i, 1);

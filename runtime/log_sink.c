@@ -4,19 +4,11 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define POLL_MS      100
 #define COLOUR_BYTES 16
-
-bool pawl_log_sink_wants_colour(int fd)
-{
-    const char *no_color = getenv("NO_COLOR");
-    const char *term = getenv("TERM");
-    return isatty(fd) && !(no_color && *no_color) && term && *term && strcmp(term, "dumb") != 0;
-}
 
 static const char *colour_of(enum pawl_log_level level)
 {

@@ -33,7 +33,4 @@ struct pawl_log_sink {
 int pawl_log_sink_write(struct pawl_log_sink *sink, enum pawl_log_level level, const char *line,
                         size_t length);
 
-/* True on a terminal where neither NO_COLOR nor TERM says otherwise. */
-bool pawl_log_sink_wants_colour(int fd);
-
 #endif

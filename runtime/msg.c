@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "runtime/text.h"
+
 /* --- numbers on the wire --- */
 
 static void put(unsigned char *to, uint64_t value, size_t bytes)
@@ -23,45 +25,20 @@ static uint64_t get(const unsigned char *from, size_t bytes)
 
 /* --- text --- */
 
-/* The length of the valid, printable UTF-8 sequence at `text`; 0 for anything else. A zero byte
- * ends no sequence, so nothing behind the end of a terminated text is read. */
-static size_t character_bytes(const unsigned char *text)
+/* NULL, or the rule that the text breaks. There are max + 1 bytes. */
+static const char *string_problem(const unsigned char *bytes,
+                                  const struct pawl_msg_field *field, size_t *length)
 {
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char first = text[0];
-    size_t count = first < 0x80             ? 1
-                   : (first & 0xe0) == 0xc0 ? 2
-                   : (first & 0xf0) == 0xe0 ? 3
-                   : (first & 0xf8) == 0xf0 ? 4
-                                            : 0;
-    if (count == 0)
-        return 0;
-    if (count == 1)
-        return first >= 0x20 && first != 0x7f;
-
-    uint32_t code = first & (0x7fu >> count);
-    for (size_t i = 1; i < count; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (text[i] & 0x3fu);
-    }
-    bool is_control = code < 0xa0; /* 0x80 to 0x9f: a terminal may act on them */
-    bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
-    return code < smallest[count] || code > 0x10ffff || is_control || is_surrogate ? 0 : count;
-}
-
-/* NULL, or the rule that the text breaks. `text` has max + 1 bytes. */
-static const char *string_problem(const unsigned char *text, const struct pawl_msg_field *field,
-                                  size_t *length)
-{
-    *length = strnlen((const char *)text, field->max + 1);
+    const char *text = (const char *)bytes;
+    *length = strnlen(text, field->max + 1);
     if (*length > field->max)
         return "has no end";
     if (*length < field->min)
         return "is too short";
     for (size_t i = 0; i < *length;) {
-        size_t count = character_bytes(text + i);
-        if (count == 0)
+        uint32_t code;
+        size_t count = pawl_text_character(text + i, *length - i, &code);
+        if (count == 0 || !pawl_text_is_printable(code))
             return "is not printable UTF-8";
         i += count;
     }

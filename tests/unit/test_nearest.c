@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "runtime/cfg.h"
 #include "support/test.h"
 
 static unsigned edits(const char *a, const char *b)
@@ -87,7 +88,36 @@ START_TEST(a_very_long_word_is_close_to_nothing)
 }
 END_TEST
 
+START_TEST(the_nearest_word_is_a_typo_or_an_abbreviation_away)
+{
+    static const char *const words[] = {"train", "report", "profile", "learning_rate", "seed"};
+    static const struct {
+        const char *typed, *nearest;
+    } cases[] = {
+        {"trian", "train"},
+        {"tran", "train"},
+        {"reprot", "report"},
+        {"profiel", "profile"},
+        {"l_rate", "learning_rate"},
+        {"zzz", NULL},
+        {"", NULL},
+        {"lr", "learning_rate"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *nearest = pawl_cfg_nearest(cases[i].typed, words, 5);
+        ck_assert_msg(nearest == cases[i].nearest ||
+                          (nearest && cases[i].nearest && !strcmp(nearest, cases[i].nearest)),
+                      "%s: %s", cases[i].typed, nearest ? nearest : "none");
+    }
+    char longest[300];
+    memset(longest, 'a', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    ck_assert_ptr_null(pawl_cfg_nearest(longest, words, 5));
+}
+END_TEST
+
 PAWL_TEST_MAIN("nearest", each_kind_of_slip_is_one_edit, case_and_dashes_cost_nothing,
                the_closest_wins_and_the_first_of_equals,
                an_abbreviation_is_near_what_it_stands_for,
-               what_shares_too_little_is_not_offered, a_very_long_word_is_close_to_nothing)
+               what_shares_too_little_is_not_offered, a_very_long_word_is_close_to_nothing,
+               the_nearest_word_is_a_typo_or_an_abbreviation_away)

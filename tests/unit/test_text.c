@@ -1,4 +1,4 @@
-#include "runtime/cfg_internal.h"
+#include "runtime/text.h"
 
 #include <float.h>
 #include <math.h>
@@ -11,7 +11,7 @@ START_TEST(a_number_is_written_as_short_as_it_reads_back)
 {
     static const struct {
         double f64;
-        const char *toml, *people;
+        const char *programs, *people;
     } cases[] = {
         {0.0, "0.0", "0"},
         {-0.0, "-0.0", "-0"},
@@ -26,6 +26,14 @@ START_TEST(a_number_is_written_as_short_as_it_reads_back)
         {12.5, "12.5", "12.5"},
         {9876543210.0, "9876543210.0", "9876543210"},
         {1e10, "1e10", "1e10"},
+        {0.1 + 0.2, "0.30000000000000004", "0.30000000000000004"},
+        {1.0 / 3.0, "0.3333333333333333", "0.3333333333333333"},
+        {100.0, "100.0", "100"},
+        {9007199254740993.0, "9.007199254740992e15", "9.007199254740992e15"},
+        /* the powers of two whose nearest 16 digits fail, and a smallest normal number */
+        {0x1p-44, "5.684341886080802e-14", "5.684341886080802e-14"},
+        {-0x1p-44, "-5.684341886080802e-14", "-5.684341886080802e-14"},
+        {DBL_MIN, "2.2250738585072014e-308", "2.2250738585072014e-308"},
         {DBL_MAX, "1.7976931348623157e308", "1.7976931348623157e308"},
         {DBL_TRUE_MIN, "5e-324", "5e-324"},
         {(double)INFINITY, "inf", "inf"},
@@ -33,10 +41,11 @@ START_TEST(a_number_is_written_as_short_as_it_reads_back)
         {(double)NAN, "nan", "nan"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char text[PAWL_CFG_NUMBER_TEXT_BYTES];
-        pawl_cfg_f64_text(cases[i].f64, PAWL_CFG_F64_AS_TOML, text);
-        ck_assert_str_eq(text, cases[i].toml);
-        pawl_cfg_f64_text(cases[i].f64, PAWL_CFG_F64_FOR_PEOPLE, text);
+        char text[PAWL_TEXT_F64_BYTES];
+        ck_assert_uint_eq(pawl_text_f64(text, cases[i].f64, PAWL_TEXT_F64_FOR_PROGRAMS),
+                          strlen(cases[i].programs));
+        ck_assert_str_eq(text, cases[i].programs);
+        pawl_text_f64(text, cases[i].f64, PAWL_TEXT_F64_FOR_PEOPLE);
         ck_assert_str_eq(text, cases[i].people);
     }
 }
@@ -46,13 +55,13 @@ START_TEST(any_number_survives_being_written)
 {
     uint64_t state = 1;
     for (int i = 0; i < 20000; i++) {
-        char text[PAWL_CFG_NUMBER_TEXT_BYTES];
+        char text[PAWL_TEXT_F64_BYTES];
         double f64;
         state = state * 6364136223846793005u + 1442695040888963407u;
         memcpy(&f64, &state, sizeof(f64));
         if (!isfinite(f64))
             continue;
-        pawl_cfg_f64_text(f64, PAWL_CFG_F64_AS_TOML, text);
+        pawl_text_f64(text, f64, PAWL_TEXT_F64_FOR_PROGRAMS);
         double back = strtod(text, NULL);
         ck_assert_msg(memcmp(&back, &f64, sizeof(f64)) == 0, "%s", text);
     }
@@ -86,7 +95,7 @@ static const struct {
 START_TEST(bytes_are_utf8_exactly_when_rfc_3629_says_so)
 {
     for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++)
-        ck_assert_msg(pawl_cfg_is_utf8(bytes[i].text, strlen(bytes[i].text)) ==
+        ck_assert_msg(pawl_text_is_utf8(bytes[i].text, strlen(bytes[i].text)) ==
                           bytes[i].is_utf8,
                       "case %zu", i);
 }
@@ -95,56 +104,44 @@ END_TEST
 START_TEST(text_for_a_terminal_can_not_drive_it)
 {
     char text[64];
-    const char *from = "a\x1b[31m\tb\x7f\xc2\x9b\xff\xc3\xa9";
-    pawl_cfg_plain(from, strlen(from), text, sizeof(text));
-    ck_assert_str_eq(text, "a?[31m b???\xc3\xa9");
+    const char *from = "a\x1b[31m\tb\x7f\xc2\x9b\xff\xc3\xa9\xe2\x80\xae.";
+    pawl_text_plain(from, strlen(from), text, sizeof(text));
+    ck_assert_str_eq(text, "a?[31m b???\xc3\xa9?.");
+    strcpy(text, from);
+    pawl_text_plain(text, strlen(text), text, sizeof(text)); /* in place */
+    ck_assert_str_eq(text, "a?[31m b???\xc3\xa9?.");
 }
 END_TEST
 
 START_TEST(text_that_is_cut_ends_in_dots_between_two_characters)
 {
     char text[8];
-    pawl_cfg_plain("1234567", 7, text, sizeof(text));
+    pawl_text_plain("1234567", 7, text, sizeof(text));
     ck_assert_str_eq(text, "1234567");
-    pawl_cfg_plain("12345678", 8, text, sizeof(text));
+    pawl_text_plain("12345678", 8, text, sizeof(text));
     ck_assert_str_eq(text, "1234...");
-    pawl_cfg_plain("123\xc3\xa9"
-                   "567",
-                   8, text, sizeof(text));
+    pawl_text_plain("123\xc3\xa9"
+                    "567",
+                    8, text, sizeof(text));
     ck_assert_str_eq(text, "123...");
 }
 END_TEST
 
-START_TEST(the_nearest_word_is_a_typo_or_an_abbreviation_away)
+START_TEST(a_byte_that_would_end_a_string_is_escaped)
 {
-    static const char *const words[] = {"train", "report", "profile", "learning_rate", "seed"};
-    static const struct {
-        const char *typed, *nearest;
-    } cases[] = {
-        {"trian", "train"},
-        {"tran", "train"},
-        {"reprot", "report"},
-        {"profiel", "profile"},
-        {"l_rate", "learning_rate"},
-        {"zzz", NULL},
-        {"", NULL},
-        {"lr", "learning_rate"},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const char *nearest = pawl_cfg_nearest(cases[i].typed, words, 5);
-        ck_assert_msg(nearest == cases[i].nearest ||
-                          (nearest && cases[i].nearest && !strcmp(nearest, cases[i].nearest)),
-                      "%s: %s", cases[i].typed, nearest ? nearest : "none");
-    }
-    char longest[300];
-    memset(longest, 'a', sizeof(longest) - 1);
-    longest[sizeof(longest) - 1] = '\0';
-    ck_assert_ptr_null(pawl_cfg_nearest(longest, words, 5));
+    char escape[PAWL_TEXT_ESCAPE_BYTES], all[1024] = "";
+    for (int c = 0; c < 256; c++)
+        if (pawl_text_escape((char)c, escape))
+            strcat(all, escape);
+    ck_assert_str_eq(all, "\\u0000\\u0001\\u0002\\u0003\\u0004\\u0005\\u0006\\u0007\\b\\t\\n"
+                          "\\u000b\\f\\r\\u000e\\u000f\\u0010\\u0011\\u0012\\u0013\\u0014"
+                          "\\u0015\\u0016\\u0017\\u0018\\u0019\\u001a\\u001b\\u001c\\u001d"
+                          "\\u001e\\u001f\\\"\\\\\\u007f");
 }
 END_TEST
 
-PAWL_TEST_MAIN("cfg_text", a_number_is_written_as_short_as_it_reads_back,
+PAWL_TEST_MAIN("text", a_number_is_written_as_short_as_it_reads_back,
                any_number_survives_being_written, bytes_are_utf8_exactly_when_rfc_3629_says_so,
                text_for_a_terminal_can_not_drive_it,
                text_that_is_cut_ends_in_dots_between_two_characters,
-               the_nearest_word_is_a_typo_or_an_abbreviation_away)
+               a_byte_that_would_end_a_string_is_escaped)
