@@ -271,13 +271,17 @@ enum pawl_cfg_format {
     PAWL_CFG_FORMAT_HELP,    /* for a terminal of 80 columns */
     PAWL_CFG_FORMAT_MAN,     /* roff, to stand inside a section of a man page */
     PAWL_CFG_FORMAT_MD,      /* a reference page */
-    PAWL_CFG_FORMAT_JSON,
-    PAWL_CFG_FORMAT_TOML, /* a file with every key at its default, commented */
+    PAWL_CFG_FORMAT_TOML,    /* a file with every key at its default, commented */
 };
 
 /* For one table, pass an array of it and NULL. */
 void pawl_cfg_schema(const struct pawl_cfg_table *const *tables, enum pawl_cfg_format format,
                      FILE *out);
+
+/* The same as JSON. Prints nothing when it fails: -ENOMEM, or -EDOM for rows that contradict
+ * themselves. */
+int pawl_cfg_schema_json(const struct pawl_cfg_table *const *tables, FILE *out,
+                         struct pawl_err *err);
 
 /* NULL when there is none. */
 const struct pawl_cfg_table *pawl_cfg_table_find(const struct pawl_cfg_table *const *tables,

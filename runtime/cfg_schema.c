@@ -1,12 +1,16 @@
 /* cfg_schema.c: what is known of the keys, from the rows, in each form that somebody reads. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/cfg_internal.h"
+#include "runtime/json.h"
 
 #define SCREEN_COLUMNS 80
 #define HELP_COLUMN    30 /* where the text beside a key begins */
 #define ALLOWED_BYTES  512
 #define STANDARD_BYTES 1024
+#define JSON_BYTES_MAX (16u << 20)
 
 static const char *last_part(const struct pawl_cfg_row *row)
 {
@@ -149,60 +153,132 @@ static void md(const struct pawl_cfg_table *table, FILE *out)
     }
 }
 
-static void json_bound(FILE *out, const struct pawl_cfg_row *row)
+static void json_list(struct pawl_json_writer *out, const struct pawl_cfg_row *row,
+                      const void *field)
 {
-    char number[PAWL_TEXT_F64_BYTES];
+    const struct pawl_cfg_i64_list *i64s = field;
+    const struct pawl_cfg_f64_list *f64s = field;
+    const struct pawl_cfg_text_list *texts = field;
 
-    if (pawl_cfg_has_low(row)) {
-        pawl_cfg_low_text(row, number);
-        fprintf(out, ", \"min\": %s", number);
-    }
-    if (pawl_cfg_has_high(row)) {
-        pawl_cfg_high_text(row, number);
-        fprintf(out, ", \"max\": %s", number);
+    pawl_json_begin_array(out, "default");
+    if (row->type == PAWL_CFG_I64_LIST)
+        for (uint32_t i = 0; i < i64s->count; i++)
+            pawl_json_put_i64(out, NULL, i64s->items[i]);
+    else if (row->type == PAWL_CFG_F64_LIST)
+        for (uint32_t i = 0; i < f64s->count; i++)
+            pawl_json_put_f64(out, NULL, f64s->items[i]);
+    else
+        for (uint32_t i = 0; i < texts->count; i++)
+            pawl_json_put_string(out, NULL, texts->items[i]);
+    pawl_json_end(out);
+}
+
+static void json_default(struct pawl_json_writer *out, const struct pawl_cfg_row *row,
+                         const void *fields)
+{
+    const void *field = (const char *)fields + row->offset;
+
+    switch (row->type) {
+    case PAWL_CFG_BOOL:
+        pawl_json_put_bool(out, "default", row->standard.i64 != 0);
+        break;
+    case PAWL_CFG_I64:
+        pawl_json_put_i64(out, "default", row->standard.i64);
+        break;
+    case PAWL_CFG_F64:
+        pawl_json_put_f64(out, "default", row->standard.f64);
+        break;
+    case PAWL_CFG_TEXT:
+        pawl_json_put_string(out, "default", row->standard_text);
+        break;
+    case PAWL_CFG_CHOICE:
+        pawl_json_put_string(out, "default", row->choices[row->standard.i64]);
+        break;
+    case PAWL_CFG_I64_LIST:
+    case PAWL_CFG_F64_LIST:
+    case PAWL_CFG_TEXT_LIST:
+        json_list(out, row, field);
+        break;
     }
 }
 
-static void json_row(const struct pawl_cfg_row *row, FILE *out)
+static void json_bound(struct pawl_json_writer *out, const struct pawl_cfg_row *row,
+                       const char *key, union pawl_cfg_number bound)
 {
-    char standard[STANDARD_BYTES];
+    if (row->type == PAWL_CFG_F64 || row->type == PAWL_CFG_F64_LIST)
+        pawl_json_put_f64(out, key, bound.f64);
+    else
+        pawl_json_put_i64(out, key, bound.i64);
+}
 
-    pawl_cfg_row_standard(row, standard, sizeof(standard));
-    fprintf(out, "    {\"key\": \"%s\", \"type\": \"%s\", \"default\": ", row->key,
-            type_word(row));
-    fputs(standard, out);
-    json_bound(out, row);
+static void json_row(struct pawl_json_writer *out, const struct pawl_cfg_row *row,
+                     const void *fields)
+{
+    pawl_json_begin_object(out, NULL);
+    pawl_json_put_string(out, "key", row->key);
+    pawl_json_put_string(out, "type", type_word(row));
+    json_default(out, row, fields);
+    if (pawl_cfg_has_low(row))
+        json_bound(out, row, "min", row->min);
+    if (pawl_cfg_has_high(row))
+        json_bound(out, row, "max", row->max);
     if (row->choices) {
-        fputs(", \"choices\": [", out);
-        for (const char *const *choice = row->choices; *choice; choice++) {
-            fputs(choice == row->choices ? "" : ", ", out);
-            pawl_cfg_quote(out, *choice);
-        }
-        fputc(']', out);
+        pawl_json_begin_array(out, "choices");
+        for (const char *const *choice = row->choices; *choice; choice++)
+            pawl_json_put_string(out, NULL, *choice);
+        pawl_json_end(out);
     }
     if (row->type == PAWL_CFG_TEXT)
-        fprintf(out, ", \"bytes_max\": %zu", row->field_bytes - 1);
+        pawl_json_put_i64(out, "bytes_max", (int64_t)row->field_bytes - 1);
     if (row->flags & PAWL_CFG_IS_POWER_OF_TWO)
-        fputs(", \"power_of_two\": true", out);
+        pawl_json_put_bool(out, "power_of_two", true);
     if (row->flags & PAWL_CFG_IS_NOT_EMPTY)
-        fputs(", \"not_empty\": true", out);
-    fputs(", \"unit\": ", out);
-    pawl_cfg_quote(out, row->unit);
-    fputs(", \"help\": ", out);
-    pawl_cfg_quote(out, row->help);
-    fputc('}', out);
+        pawl_json_put_bool(out, "not_empty", true);
+    pawl_json_put_string(out, "unit", row->unit);
+    pawl_json_put_string(out, "help", row->help);
+    pawl_json_end(out);
 }
 
-static void json(const struct pawl_cfg_table *table, FILE *out)
+static int json_table(struct pawl_json_writer *out, const struct pawl_cfg_table *table,
+                      struct pawl_err *err)
 {
-    fprintf(out, "  {\"table\": \"%s\", \"help\": ", table->name);
-    pawl_cfg_quote(out, table->help);
-    fputs(", \"keys\": [\n", out);
-    for (size_t i = 0; i < table->row_count; i++) {
-        json_row(&table->rows[i], out);
-        fputs(i + 1 < table->row_count ? ",\n" : "\n", out);
+    void *fields = malloc(table->fields_bytes);
+    if (!fields)
+        return pawl_err_set(err, ENOMEM, "table '%s': out of memory", table->name);
+    int code = pawl_cfg_default(table, fields, err);
+    if (code == 0) {
+        pawl_json_begin_object(out, NULL);
+        pawl_json_put_string(out, "table", table->name);
+        pawl_json_put_string(out, "help", table->help);
+        pawl_json_begin_array(out, "keys");
+        for (size_t i = 0; i < table->row_count; i++)
+            json_row(out, &table->rows[i], fields);
+        pawl_json_end(out);
+        pawl_json_end(out);
     }
-    fputs("  ]}", out);
+    free(fields);
+    return code;
+}
+
+int pawl_cfg_schema_json(const struct pawl_cfg_table *const *tables, FILE *out,
+                         struct pawl_err *err)
+{
+    struct pawl_json_writer writer;
+    int code = 0;
+
+    pawl_json_open_growing(&writer, JSON_BYTES_MAX);
+    writer.indent_count = 2;
+    pawl_json_begin_array(&writer, NULL);
+    for (size_t i = 0; tables[i] && code == 0; i++)
+        code = json_table(&writer, tables[i], err);
+    pawl_json_end(&writer);
+    const char *text = code == 0 ? pawl_json_finish(&writer, NULL, err) : NULL;
+    if (text)
+        fprintf(out, "%s\n", text);
+    else if (code == 0)
+        code = -writer.err.code;
+    pawl_json_close_writer(&writer);
+    return code;
 }
 
 static void toml(const struct pawl_cfg_table *table, FILE *out)
@@ -230,18 +306,13 @@ void pawl_cfg_schema(const struct pawl_cfg_table *const *tables, enum pawl_cfg_f
     static void (*const printers[])(const struct pawl_cfg_table *table, FILE *out) = {
         [PAWL_CFG_FORMAT_SUMMARY] = summary, [PAWL_CFG_FORMAT_HELP] = help,
         [PAWL_CFG_FORMAT_MAN] = man,         [PAWL_CFG_FORMAT_MD] = md,
-        [PAWL_CFG_FORMAT_JSON] = json,       [PAWL_CFG_FORMAT_TOML] = toml,
+        [PAWL_CFG_FORMAT_TOML] = toml,
     };
-    bool is_json = format == PAWL_CFG_FORMAT_JSON;
     bool is_apart = format != PAWL_CFG_FORMAT_SUMMARY && format != PAWL_CFG_FORMAT_MAN;
 
-    if (is_json)
-        fputs("[\n", out);
     for (size_t i = 0; tables[i]; i++) {
-        if (i)
-            fputs(is_json ? ",\n" : is_apart ? "\n" : "", out);
+        if (i && is_apart)
+            fputc('\n', out);
         printers[format](tables[i], out);
     }
-    if (is_json)
-        fputs("\n]\n", out);
 }

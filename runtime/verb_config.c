@@ -96,12 +96,16 @@ static int run_schema(struct pawl_cli *cli, int argc, char **argv)
         tables = one;
     }
     const char *format = pawl_cli_value(cli, "format");
+    if (format && strcmp(format, "json") == 0) {
+        struct pawl_err err = {0};
+        return pawl_cfg_schema_json(tables, cli->out, &err) == 0
+                   ? PAWL_EXIT_DONE
+                   : pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
+    }
     if (format && strcmp(format, "man") == 0)
         pawl_cli_print_man_config(cli->program, tables, cli->out);
     else if (format && strcmp(format, "md") == 0)
         pawl_cfg_schema(tables, PAWL_CFG_FORMAT_MD, cli->out);
-    else if (format && strcmp(format, "json") == 0)
-        pawl_cfg_schema(tables, PAWL_CFG_FORMAT_JSON, cli->out);
     else if (format && strcmp(format, "toml") == 0)
         pawl_cfg_schema(tables, PAWL_CFG_FORMAT_TOML, cli->out);
     else

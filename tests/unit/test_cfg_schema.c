@@ -1,5 +1,6 @@
 #include "support/cfg_sample.h"
 
+#include <errno.h>
 #include <jansson.h>
 
 #include "support/test.h"
@@ -15,9 +16,21 @@ static char *schema_of(const struct pawl_cfg_table *const *tables, enum pawl_cfg
     return text;
 }
 
+static char *json_of(const struct pawl_cfg_table *const *tables)
+{
+    char *text = NULL;
+    size_t text_bytes = 0;
+    struct pawl_err err = {0};
+    FILE *out = open_memstream(&text, &text_bytes);
+    ck_assert_ptr_nonnull(out);
+    ck_assert_msg(pawl_cfg_schema_json(tables, out, &err) == 0, "%s", err.text);
+    fclose(out);
+    return text;
+}
+
 START_TEST(the_json_schema_is_json_and_has_every_key)
 {
-    char *text = schema_of(sample_tables, PAWL_CFG_FORMAT_JSON);
+    char *text = json_of(sample_tables);
     json_error_t error;
     json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
     ck_assert_msg(root != NULL, "%s\n%s", error.text, text);
@@ -157,7 +170,78 @@ START_TEST(what_is_allowed_reads_like_this)
 }
 END_TEST
 
+/* A list's default is written in the row as TOML, which need not be JSON. */
+START_TEST(a_default_is_json_however_its_row_writes_it)
+{
+    struct lists {
+        struct pawl_cfg_i64_list i64s;
+        struct pawl_cfg_f64_list f64s;
+        struct pawl_cfg_text_list texts;
+        char text[16];
+        bool is_on;
+    };
+#define S struct lists
+    static const struct pawl_cfg_row rows[] = {
+        PAWL_CFG_I64_LIST_ROW(S, "x.i64s", i64s, "[1_000, 0x10,]", PAWL_CFG_I64_LOWEST, 2000, 0,
+                              "", "A."),
+        PAWL_CFG_F64_LIST_ROW(S, "x.f64s", f64s, "[1, +2.5] # two", 0.0, 1e300, 0, "", "B."),
+        PAWL_CFG_TEXT_LIST_ROW(S, "x.texts", texts, "['a\\b']", 0, "C."),
+        PAWL_CFG_TEXT_ROW(S, "x.text", text, "a \"b\"", 0, "D."),
+        PAWL_CFG_BOOL_ROW(S, "x.is_on", is_on, true, "E."),
+    };
+#undef S
+    static const struct pawl_cfg_table table = {.name = "x",
+                                                .help = "Lists.",
+                                                .rows = rows,
+                                                .row_count = 5,
+                                                .fields_bytes = sizeof(struct lists)};
+    static const struct pawl_cfg_table *const tables[] = {&table, NULL};
+    static const char *const expected[] = {"[1000, 16]", "[1.0, 2.5]", "[\"a\\\\b\"]",
+                                           "\"a \\\"b\\\"\"", "true"};
+
+    char *text = json_of(tables);
+    json_error_t error;
+    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    ck_assert_msg(root != NULL, "%s\n%s", error.text, text);
+    json_t *keys = json_object_get(json_array_get(root, 0), "keys");
+    for (size_t i = 0; i < 5; i++) {
+        json_t *key = json_array_get(keys, i);
+        char *found = json_dumps(json_object_get(key, "default"), JSON_ENCODE_ANY);
+        ck_assert_str_eq(found, expected[i]);
+        free(found);
+    }
+    ck_assert_ptr_null(json_object_get(json_array_get(keys, 0), "min"));
+    ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(keys, 0), "max")), 2000);
+    json_decref(root);
+    free(text);
+}
+END_TEST
+
+START_TEST(a_schema_of_rows_that_contradict_themselves_is_refused)
+{
+    struct one {
+        double f64;
+    };
+    static const struct pawl_cfg_row row =
+        PAWL_CFG_F64_ROW(struct one, "x.f64", f64, 2.0, 0.0, 1.0, "", "Too big.");
+    static const struct pawl_cfg_table table = {
+        .name = "x", .help = "One.", .rows = &row, .row_count = 1, .fields_bytes = 8};
+    static const struct pawl_cfg_table *const tables[] = {&table, NULL};
+    char *text = NULL;
+    size_t text_bytes = 0;
+    struct pawl_err err = {0};
+    FILE *out = open_memstream(&text, &text_bytes);
+    ck_assert_int_eq(pawl_cfg_schema_json(tables, out, &err), -EDOM);
+    ck_assert_str_eq(err.text, "row 'x.f64': its default is not allowed");
+    fclose(out);
+    ck_assert_uint_eq(text_bytes, 0);
+    free(text);
+}
+END_TEST
+
 PAWL_TEST_MAIN("cfg_schema", the_json_schema_is_json_and_has_every_key,
+               a_default_is_json_however_its_row_writes_it,
+               a_schema_of_rows_that_contradict_themselves_is_refused,
                the_commented_file_loads_as_the_defaults, help_fits_a_terminal_of_80_columns,
                the_help_of_a_table_reads_like_this,
                the_reference_page_keeps_a_bar_inside_its_cell,
