@@ -12,8 +12,9 @@
 
 #include "runtime/durable.h"
 
-#define NAME_BYTES  128
-#define OWNER_BYTES 256
+#define NAME_BYTES        128
+#define NAME_NUMBER_BYTES 16 /* room for "_" and any number */
+#define OWNER_BYTES       256
 
 /* --- folders --- */
 
@@ -112,7 +113,7 @@ static int take_lock(struct pawl_run_folder *folder, int folder_fd, const char *
 static void make_name(char text[NAME_BYTES], const struct tm *now, const char *name)
 {
     size_t length = strftime(text, NAME_BYTES, "%H-%M-%S_", now);
-    for (; *name && length < NAME_BYTES - 8; name++) {
+    for (; *name && length < NAME_BYTES - NAME_NUMBER_BYTES; name++) {
         char c = *name;
         bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                         (c >= '0' && c <= '9') || c == '.' || c == '-';
@@ -128,9 +129,11 @@ static int make_run(struct pawl_run_folder *folder, int date_fd, const char *dat
     char free_name[NAME_BYTES];
     for (int i = 1; i <= PAWL_RUN_FOLDER_NAMES_MAX; i++) {
         if (i == 1)
-            snprintf(free_name, sizeof(free_name), "%.*s", NAME_BYTES - 8, name);
+            snprintf(free_name, sizeof(free_name), "%.*s", NAME_BYTES - NAME_NUMBER_BYTES,
+                     name);
         else
-            snprintf(free_name, sizeof(free_name), "%.*s_%d", NAME_BYTES - 8, name, i);
+            snprintf(free_name, sizeof(free_name), "%.*s_%d", NAME_BYTES - NAME_NUMBER_BYTES,
+                     name, i);
         int length =
             snprintf(folder->path, sizeof(folder->path), "%s/%s", date_path, free_name);
         if ((size_t)length >= sizeof(folder->path))
