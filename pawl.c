@@ -5,6 +5,7 @@
 #include "actor/actor_cfg.h"
 #include "actor/env_cfg.h"
 #include "actor/verbs.h"
+#include "learner/learner_cfg.h"
 #include "policy/policy_cfg.h"
 #include "runtime/cli.h"
 #include "runtime/run_cfg.h"
@@ -28,9 +29,11 @@ static const struct pawl_cli_verb *const verbs[] = {
 };
 
 static const struct pawl_cfg_table *const tables[] = {
-    &pawl_run_table,       &pawl_env_table,   &pawl_env_reach2d_table,
-    &pawl_env_dummy_table, &pawl_actor_table, &pawl_policy_table,
-    &pawl_sac_table,       &pawl_log_table,   NULL,
+    &pawl_run_table,         &pawl_env_table,
+    &pawl_env_reach2d_table, &pawl_env_dummy_table,
+    &pawl_actor_table,       &pawl_policy_table,
+    &pawl_sac_table,         &pawl_learner_table,
+    &pawl_log_table,         NULL,
 };
 
 static const struct pawl_cli_library libraries[] = {PAWL_BUILD_LIBRARIES};

@@ -142,6 +142,29 @@ static int repair_end(struct pawl_linefile *file)
     return code;
 }
 
+/* Lines that are checked, newlines included, at the end of the file. */
+static int append_text(struct pawl_linefile *file, const char *text, size_t length,
+                       struct pawl_err *err)
+{
+    int code = file->is_end_torn ? repair_end(file) : 0;
+    if (code != 0)
+        return pawl_err_set(err, -code, "remove a torn line: %s", strerror(-code));
+
+    code = pawl_io_write_all(file->io, file->fd, text, length, file->size_bytes);
+    if (code != 0) {
+        file->is_end_torn = true;
+        repair_end(file); /* or before the next append */
+        return pawl_err_set(err, -code, "append a line of %zu bytes: %s", length - 1,
+                            strerror(-code));
+    }
+    file->size_bytes += length;
+
+    if (file->cfg.sync_period_ns == 0 || file->is_sync_lost ||
+        pawl_clock_now_ns() - file->last_sync_ns < file->cfg.sync_period_ns)
+        return 0;
+    return pawl_linefile_sync(file, err);
+}
+
 int pawl_linefile_append(struct pawl_linefile *file, const char *text, size_t length,
                          struct pawl_err *err)
 {
@@ -150,25 +173,34 @@ int pawl_linefile_append(struct pawl_linefile *file, const char *text, size_t le
                             file->cfg.line_bytes_max);
     if (memchr(text, '\n', length) || memchr(text, '\0', length))
         return pawl_err_set(err, EINVAL, "a line with a newline or a zero byte inside");
-    int code = file->is_end_torn ? repair_end(file) : 0;
-    if (code != 0)
-        return pawl_err_set(err, -code, "remove a torn line: %s", strerror(-code));
-
     memcpy(file->buffer, text, length);
     file->buffer[length] = '\n';
-    code = pawl_io_write_all(file->io, file->fd, file->buffer, length + 1, file->size_bytes);
-    if (code != 0) {
-        file->is_end_torn = true;
-        repair_end(file); /* or before the next append */
-        return pawl_err_set(err, -code, "append a line of %zu bytes: %s", length,
-                            strerror(-code));
-    }
-    file->size_bytes += length + 1;
+    return append_text(file, file->buffer, length + 1, err);
+}
 
-    if (file->cfg.sync_period_ns == 0 || file->is_sync_lost ||
-        pawl_clock_now_ns() - file->last_sync_ns < file->cfg.sync_period_ns)
+int pawl_linefile_append_lines(struct pawl_linefile *file, const char *text, size_t length,
+                               struct pawl_err *err)
+{
+    if (length == 0)
         return 0;
-    return pawl_linefile_sync(file, err);
+    if (text[length - 1] != '\n' || memchr(text, '\0', length))
+        return pawl_err_set(err, EINVAL, "lines that do not end, or with a zero byte inside");
+    return append_text(file, text, length, err);
+}
+
+int pawl_linefile_cut(struct pawl_linefile *file, uint64_t size_bytes, struct pawl_err *err)
+{
+    if (size_bytes > file->size_bytes)
+        return pawl_err_set(err, ERANGE, "cut to %" PRIu64 " bytes: there are only %" PRIu64,
+                            size_bytes, file->size_bytes);
+    if (size_bytes == file->size_bytes)
+        return 0;
+    file->size_bytes = size_bytes;
+    file->is_end_torn = true;
+    int code = repair_end(file);
+    return code ? pawl_err_set(err, -code, "cut to %" PRIu64 " bytes: %s", size_bytes,
+                               strerror(-code))
+                : 0;
 }
 
 int pawl_linefile_sync(struct pawl_linefile *file, struct pawl_err *err)

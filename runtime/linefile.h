@@ -54,6 +54,16 @@ int pawl_linefile_open(struct pawl_linefile *file, struct pawl_io *io, const cha
 int pawl_linefile_append(struct pawl_linefile *file, const char *text, size_t length,
                          struct pawl_err *err);
 
+/* Appends whole lines, each with its newline, by one write: all of them or none. A cut of the
+ * power or a kill in between leaves the first ones. -EINVAL for a text that does not end with a
+ * newline or has a zero byte in it. */
+int pawl_linefile_append_lines(struct pawl_linefile *file, const char *text, size_t length,
+                               struct pawl_err *err);
+
+/* Takes back what is behind size_bytes, the end of an earlier line: for lines that a dead
+ * process wrote and that did not come to count. -ERANGE when the file is shorter than that. */
+int pawl_linefile_cut(struct pawl_linefile *file, uint64_t size_bytes, struct pawl_err *err);
+
 /* Makes all lines durable. After one failure it fails always: the kernel may have dropped what
  * it could not write, and a later success would hide that. Appends go on and sync no more. */
 int pawl_linefile_sync(struct pawl_linefile *file, struct pawl_err *err);

@@ -439,7 +439,48 @@ START_TEST(a_power_cut_after_any_call_keeps_what_was_synced_and_no_torn_line)
 }
 END_TEST
 
-PAWL_TEST_MAIN("linefile", lines_are_there_in_order, a_torn_end_is_dropped_on_open,
+START_TEST(several_lines_are_one_write)
+{
+    struct scratch scratch;
+    struct pawl_linefile file;
+    struct pawl_err err = {0};
+    scratch_open(&scratch);
+    const char *path = scratch_path(&scratch, "x");
+    open_file(&file, pawl_io_sys(), path);
+    ck_assert_int_eq(pawl_linefile_append_lines(&file, "a\nbc\n", 5, &err), 0);
+    ck_assert_int_eq(pawl_linefile_append_lines(&file, "", 0, &err), 0);
+    ck_assert_int_eq(pawl_linefile_append_lines(&file, "d", 1, &err), -EINVAL);
+    ck_assert_int_eq(pawl_linefile_append_lines(&file, "d\0\n", 3, NULL), -EINVAL);
+    ck_assert_uint_eq(file.size_bytes, 5);
+    pawl_linefile_close(&file);
+    assert_content(path, "a\nbc\n");
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(lines_can_be_taken_back)
+{
+    struct scratch scratch;
+    struct pawl_linefile file;
+    struct pawl_err err = {0};
+    scratch_open(&scratch);
+    const char *path = scratch_path(&scratch, "x");
+    open_file(&file, pawl_io_sys(), path);
+    append(&file, "one");
+    uint64_t size_bytes = file.size_bytes;
+    append(&file, "two");
+    ck_assert_int_eq(pawl_linefile_cut(&file, size_bytes, &err), 0);
+    append(&file, "3");
+    ck_assert_int_eq(pawl_linefile_cut(&file, 100, &err), -ERANGE);
+    ck_assert_str_eq(err.text, "cut to 100 bytes: there are only 6");
+    pawl_linefile_close(&file);
+    assert_content(path, "one\n3\n");
+    scratch_close(&scratch);
+}
+END_TEST
+
+PAWL_TEST_MAIN("linefile", several_lines_are_one_write, lines_can_be_taken_back,
+               lines_are_there_in_order, a_torn_end_is_dropped_on_open,
                a_torn_end_longer_than_a_piece_of_the_search_is_found,
                what_is_no_line_is_refused_with_the_rule, each_line_is_one_write,
                an_append_syncs_when_the_period_is_over,

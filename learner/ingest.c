@@ -1,0 +1,407 @@
+#include "learner/ingest.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/fault.h"
+#include "runtime/log.h"
+#include "shm/record.h"
+
+int pawl_ingest_open(struct pawl_ingest *ingest, const struct pawl_ingest_cfg *cfg,
+                     struct pawl_err *err)
+{
+    *ingest = (struct pawl_ingest){.cfg = *cfg, .acks.fd = -1, .tally.segment.fd = -1};
+    ingest->rings = calloc(cfg->ring_count_max, sizeof(*ingest->rings));
+    if (!ingest->rings)
+        return pawl_err_set(err, ENOMEM, "no memory for %u rings", cfg->ring_count_max);
+    if (pawl_ring_acks_create(&ingest->acks, cfg->ring_count_max, false, err) != 0)
+        goto fail;
+    if (pawl_bell_open(&ingest->bell, &ingest->acks, err) != 0)
+        goto fail;
+    return 0;
+
+fail:
+    pawl_ingest_close(ingest);
+    return pawl_err_wrap(err, "open ingest");
+}
+
+static void close_ring(struct pawl_ingest_ring *ring)
+{
+    pawl_book_drop_ring(&ring->book);
+    pawl_segment_close(&ring->segment);
+    *ring = (struct pawl_ingest_ring){0};
+}
+
+void pawl_ingest_close(struct pawl_ingest *ingest)
+{
+    for (uint32_t i = 0; ingest->rings && i < ingest->cfg.ring_count_max; i++)
+        if (ingest->rings[i].state != PAWL_INGEST_FREE)
+            close_ring(&ingest->rings[i]);
+    for (uint32_t i = 0; i < PAWL_INGEST_PASTS_MAX; i++)
+        if (ingest->pasts[i].id)
+            pawl_segment_close(&ingest->pasts[i].segment);
+    free(ingest->rings);
+    pawl_book_close(&ingest->book);
+    pawl_tally_close(&ingest->tally);
+    if (ingest->bell.shared)
+        pawl_bell_close(&ingest->bell);
+    if (ingest->acks.base)
+        pawl_segment_close(&ingest->acks);
+    *ingest = (struct pawl_ingest){.acks.fd = -1, .tally.segment.fd = -1};
+}
+
+int pawl_ingest_adopt(struct pawl_ingest *ingest, int fd, uint64_t total_bytes,
+                      struct pawl_err *err)
+{
+    pawl_tally_close(&ingest->tally);
+    return pawl_tally_attach(&ingest->tally, fd, total_bytes, err);
+}
+
+int pawl_ingest_begin(struct pawl_ingest *ingest, struct pawl_err *err)
+{
+    if (ingest->is_begun)
+        return 0;
+    if (!ingest->tally.shared && pawl_tally_create(&ingest->tally, err) != 0)
+        return -err->code;
+    int code = pawl_book_open(&ingest->book, &ingest->cfg.book, &ingest->tally, err);
+    ingest->is_begun = code == 0;
+    return code;
+}
+
+int pawl_ingest_add_past(struct pawl_ingest *ingest, uint64_t id, int fd, uint64_t total_bytes,
+                         struct pawl_err *err)
+{
+    const struct pawl_segment_want want = {.kind = PAWL_SEGMENT_ACK,
+                                           .total_bytes = total_bytes};
+    struct pawl_ingest_past *past = ingest->pasts;
+    while (past < ingest->pasts + PAWL_INGEST_PASTS_MAX && past->id)
+        past++;
+    if (past == ingest->pasts + PAWL_INGEST_PASTS_MAX)
+        return pawl_err_set(err, ENOSPC, "acknowledgements of more than %u dead learners",
+                            PAWL_INGEST_PASTS_MAX);
+    if (pawl_segment_attach(&past->segment, fd, &want, err) != 0)
+        return pawl_err_wrap(err, "attach a dead learner's acknowledgements");
+    past->id = id;
+    return 0;
+}
+
+void pawl_ingest_remove_past(struct pawl_ingest *ingest, uint64_t id)
+{
+    for (uint32_t i = 0; i < PAWL_INGEST_PASTS_MAX; i++) {
+        if (ingest->pasts[i].id != id || id == 0)
+            continue;
+        pawl_segment_close(&ingest->pasts[i].segment);
+        ingest->pasts[i].id = 0;
+    }
+}
+
+/* Where the last reader of the ring stopped. */
+static int find_start(const struct pawl_ingest *ingest, const struct pawl_hub_offer *offer,
+                      struct pawl_ring_rx_cfg *cfg, struct pawl_err *err)
+{
+    if (offer->acks_id == 0)
+        return 0;
+    for (uint32_t i = 0; i < PAWL_INGEST_PASTS_MAX; i++) {
+        if (ingest->pasts[i].id != offer->acks_id)
+            continue;
+        const struct pawl_ring_ack *page =
+            pawl_ring_acks_page(&ingest->pasts[i].segment, offer->acks_page);
+        if (!page)
+            break;
+        cfg->has_start = true;
+        /* Acquire, as a writer would: its reader is dead, so it is the last. */
+        cfg->start = atomic_load_explicit(&page->tail, memory_order_acquire);
+        return 0;
+    }
+    return pawl_err_set(err, EPROTO, "the dead learner's acknowledgements of it are not there");
+}
+
+/* The spec of a ring: the run's from now on, or equal to it. */
+static int take_spec(struct pawl_ingest *ingest, const struct pawl_segment *segment,
+                     struct pawl_err *err)
+{
+    struct pawl_spec spec = {0};
+    size_t length = (size_t)segment->header.spec_bytes;
+    const char *shared = pawl_segment_spec(segment);
+    char *text = shared && length <= PAWL_SEGMENT_SPEC_BYTES_MAX ? malloc(length) : NULL;
+    if (!text)
+        return pawl_err_set(err, EINVAL, "it has no spec");
+    memcpy(text, shared, length); /* its writer could change it while we read */
+    int code = pawl_spec_parse(&spec, text, length, err);
+    free(text);
+    if (code != 0)
+        return code;
+    if (ingest->spec.field_count != 0)
+        return pawl_spec_match(&ingest->spec, &spec, err) == 0
+                   ? 0
+                   : pawl_err_wrap(err, "another spec than the run's");
+
+    const struct pawl_spec_field *reward = pawl_spec_find(&spec, PAWL_RECORD_REWARD_NAME);
+    if (!reward || reward->dtype != PAWL_F32 || reward->rank != 0)
+        return pawl_err_set(err, EINVAL, "its records have no field '%s' of one float32",
+                            PAWL_RECORD_REWARD_NAME);
+    ingest->spec = spec;
+    ingest->reward_offset = reward->offset_bytes;
+    pawl_finite_make(&ingest->finite, &spec);
+    return 0;
+}
+
+/* Maps the ring, looks at what it says of itself, and finds the first record to take. */
+static int attach_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
+                       const struct pawl_hub_offer *offer, int fd, struct pawl_err *err)
+{
+    struct pawl_ring_rx_cfg cfg = {.ack_index = ring->page, .total_bytes = offer->total_bytes};
+
+    if (find_start(ingest, offer, &cfg, err) != 0)
+        return -err->code;
+    if (pawl_ring_attach(&ring->rx, &ring->segment, fd, &ingest->acks, &cfg, err) != 0)
+        return -err->code;
+    if (ring->rx.policy == PAWL_RING_OVERWRITE)
+        return pawl_err_set(err, EINVAL, "a ring that overwrites is for telemetry");
+    if (take_spec(ingest, &ring->segment, err) != 0)
+        return -err->code;
+    if (ring->rx.data_bytes < ingest->spec.record_bytes)
+        return pawl_err_set(err, EINVAL,
+                            "its slots have %u bytes, a record of the spec has %" PRIu64,
+                            ring->rx.data_bytes, ingest->spec.record_bytes);
+    ring->book = (struct pawl_book_ring){
+        .id = offer->id,
+        .actor = offer->index,
+        .may_miss = ring->rx.policy == PAWL_RING_DROP_NEWEST,
+    };
+    memcpy(ring->book.epoch, offer->epoch, sizeof(ring->book.epoch));
+    return pawl_book_add_ring(&ingest->book, &ring->book, ring->rx.next, &ring->skip_until,
+                              err);
+}
+
+struct pawl_ingest_ring *pawl_ingest_add_ring(struct pawl_ingest *ingest,
+                                              const struct pawl_hub_offer *offer, int fd,
+                                              struct pawl_err *err)
+{
+    struct pawl_ingest_ring *ring = ingest->rings;
+    struct pawl_ingest_ring *end = ring + ingest->cfg.ring_count_max;
+    struct pawl_err unread = {0};
+
+    err = err ? err : &unread;
+    while (ring < end && ring->state != PAWL_INGEST_FREE)
+        ring++;
+    if (ring == end) {
+        pawl_err_set(err, ENOSPC, "more than %u rings (learner.rings_max)",
+                     ingest->cfg.ring_count_max);
+        return NULL;
+    }
+    *ring = (struct pawl_ingest_ring){.page = (uint32_t)(ring - ingest->rings)};
+    if (attach_ring(ingest, ring, offer, fd, err) != 0) {
+        close_ring(ring);
+        pawl_err_wrap(err, "ring of actor %u", offer->index);
+        return NULL;
+    }
+    ring->state = offer->is_gone ? PAWL_INGEST_GONE : PAWL_INGEST_READ;
+    return ring;
+}
+
+struct pawl_ingest_ring *pawl_ingest_find_ring(struct pawl_ingest *ingest, uint64_t id)
+{
+    for (uint32_t i = 0; i < ingest->cfg.ring_count_max; i++)
+        if (ingest->rings[i].state != PAWL_INGEST_FREE && ingest->rings[i].book.id == id)
+            return &ingest->rings[i];
+    return NULL;
+}
+
+void pawl_ingest_ring_gone(struct pawl_ingest_ring *ring)
+{
+    if (ring->state == PAWL_INGEST_READ)
+        ring->state = PAWL_INGEST_GONE;
+}
+
+static void report_refused(const struct pawl_ingest *ingest,
+                           const struct pawl_ingest_ring *ring, uint64_t position,
+                           const struct pawl_ring_record *record, const unsigned char *data)
+{
+    struct pawl_err err = {0};
+    if (record->bytes != ingest->spec.record_bytes)
+        pawl_err_set(&err, EINVAL, "it has %u bytes, must be %" PRIu64, record->bytes,
+                     ingest->spec.record_bytes);
+    else
+        pawl_finite_explain(&ingest->finite, data, &err);
+    pawl_log_warn("record refused", "actor=%u sequence=%" PRIu64 " lane=%u step=%u reason=%s",
+                  ring->book.actor, position, record->lane, record->step,
+                  err.code ? err.text : "its flags or its lane cannot be");
+}
+
+/* The record at the place: 0 when it was taken or came before. */
+static int take_record(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
+                       uint64_t position, const struct pawl_ring_slot *slot,
+                       struct pawl_err *err)
+{
+    if (position - ring->rx.first < ring->skip_until - ring->rx.first) {
+        ingest->counts.redelivered++;
+        return 0;
+    }
+    /* The writer's words, read once. */
+    struct pawl_ring_record record = slot->record;
+    record.bytes = pawl_ring_slot_bytes(&ring->rx, slot);
+
+    uint64_t refused_count = ingest->book.counts.refused;
+    float reward = 0.0f;
+    bool is_sound = record.bytes == ingest->spec.record_bytes &&
+                    pawl_finite_is(&ingest->finite, slot->data);
+    if (is_sound)
+        memcpy(&reward, slot->data + ingest->reward_offset, sizeof(reward));
+    int code =
+        pawl_book_take(&ingest->book, &ring->book, &record, slot->data, reward, is_sound, err);
+    if (ingest->book.counts.refused != refused_count)
+        report_refused(ingest, ring, position, &record, slot->data);
+    return code;
+}
+
+static void set_broken(struct pawl_ingest_ring *ring, const struct pawl_err *err)
+{
+    pawl_log_error("ring broken", "actor=%u reason=%s", ring->book.actor, err->text);
+    ring->fault = *err;
+    ring->state = PAWL_INGEST_BROKEN;
+}
+
+/* Ends a ring whose writer has gone and that is empty. */
+static int end_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
+                    struct pawl_err *err)
+{
+    pawl_ring_flush(&ring->rx);
+    if (pawl_book_end_ring(&ingest->book, &ring->book, err) != 0)
+        return -EIO;
+    ring->state = PAWL_INGEST_ENDED;
+    return 0;
+}
+
+/* How many of `count` records could be taken. */
+static uint64_t take_batch(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
+                           uint64_t count)
+{
+    struct pawl_err err = {0};
+    uint64_t taken_count = 0;
+    while (taken_count < count) {
+        const struct pawl_ring_slot *slot = pawl_ring_peeked(&ring->rx, taken_count);
+        uint64_t position = ring->rx.next + taken_count;
+        if (ring->rx.has_checksums && !pawl_ring_verify(&ring->rx, slot)) {
+            pawl_ring_rx_state(&ring->rx, &err);
+            break;
+        }
+        if (!pawl_book_wants(&ingest->book, slot->record.flags))
+            break;
+        if (take_record(ingest, ring, position, slot, &err) != 0)
+            break;
+        taken_count++;
+    }
+    if (err.code)
+        set_broken(ring, &err);
+    return taken_count;
+}
+
+static int64_t drain_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
+                          struct pawl_err *err)
+{
+    pawl_ring_release_batch(&ring->rx, ring->held_count);
+    ring->held_count = 0;
+    PAWL_FAULT("learner.drain");
+    uint64_t count = pawl_ring_peek_batch(&ring->rx, ingest->cfg.batch_count);
+    struct pawl_err fault = {0};
+    if (count == 0 && pawl_ring_rx_state(&ring->rx, &fault) != 0) {
+        set_broken(ring, &fault);
+        return 0;
+    }
+    uint64_t taken_count = take_batch(ingest, ring, count);
+    if (taken_count == 0 && ring->state == PAWL_INGEST_GONE)
+        return end_ring(ingest, ring, err);
+    if (taken_count == 0)
+        return 0;
+    PAWL_FAULT("learner.ingest");
+    ring->held_count = taken_count;
+    uint64_t next = ring->rx.next + taken_count;
+    if (next - ring->rx.first <= ring->skip_until - ring->rx.first)
+        return (int64_t)taken_count; /* all of it came before */
+    if (pawl_book_commit(&ingest->book, &ring->book, next, err) != 0) {
+        ingest->pending = ring;
+        return -EIO;
+    }
+    return (int64_t)taken_count;
+}
+
+/* The batch of the last drain that could not be committed. */
+static int commit_pending(struct pawl_ingest *ingest, struct pawl_err *err)
+{
+    struct pawl_ingest_ring *ring = ingest->pending;
+    if (!ring)
+        return 0;
+    if (pawl_book_commit(&ingest->book, &ring->book, ring->rx.next + ring->held_count, err) !=
+        0)
+        return -EIO;
+    ingest->pending = NULL;
+    return 0;
+}
+
+int64_t pawl_ingest_drain(struct pawl_ingest *ingest, struct pawl_err *err)
+{
+    int64_t total = 0;
+    if (commit_pending(ingest, err) != 0)
+        return -EIO;
+    for (uint32_t i = 0; i < ingest->cfg.ring_count_max; i++) {
+        struct pawl_ingest_ring *ring = &ingest->rings[i];
+        if (ring->state != PAWL_INGEST_READ && ring->state != PAWL_INGEST_GONE)
+            continue;
+        int64_t count = drain_ring(ingest, ring, err);
+        if (count < 0)
+            return count;
+        total += count;
+    }
+    ingest->counts.drains++;
+    return total;
+}
+
+bool pawl_ingest_has_work(struct pawl_ingest *ingest)
+{
+    if (ingest->pending)
+        return false; /* what it waits for rings no bell */
+    for (uint32_t i = 0; i < ingest->cfg.ring_count_max; i++) {
+        struct pawl_ingest_ring *ring = &ingest->rings[i];
+        if (ring->state == PAWL_INGEST_GONE || ring->held_count != 0)
+            return true;
+        if (ring->state != PAWL_INGEST_READ)
+            continue;
+        const struct pawl_ring_slot *slot = pawl_ring_peek(&ring->rx);
+        if (slot ? pawl_book_wants(&ingest->book, slot->record.flags) : ring->rx.fault != 0)
+            return true;
+    }
+    return false;
+}
+
+double pawl_ingest_fill(const struct pawl_ingest *ingest)
+{
+    double fullest = 0.0;
+    for (uint32_t i = 0; i < ingest->cfg.ring_count_max; i++) {
+        const struct pawl_ingest_ring *ring = &ingest->rings[i];
+        if (ring->state != PAWL_INGEST_READ && ring->state != PAWL_INGEST_GONE)
+            continue;
+        /* Relaxed: a figure for people, and the writer's word. */
+        uint64_t waiting =
+            atomic_load_explicit(&ring->rx.page->head, memory_order_relaxed) - ring->rx.next;
+        double fill = (double)waiting / (double)ring->rx.slot_count;
+        if (fill > fullest && fill <= 1.0)
+            fullest = fill;
+    }
+    return fullest;
+}
+
+int pawl_ingest_remove_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
+                            struct pawl_err *err)
+{
+    if (commit_pending(ingest, err) != 0)
+        return -EIO;
+    if (ring->state == PAWL_INGEST_BROKEN &&
+        pawl_book_end_ring(&ingest->book, &ring->book, err) != 0)
+        return -EIO;
+    pawl_book_strike_ring(&ingest->book, &ring->book);
+    close_ring(ring);
+    return 0;
+}

@@ -1,0 +1,482 @@
+#include "learner/ingest.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "support/alloc_count.h"
+#include "support/producer.h"
+#include "support/scratch.h"
+#include "support/test.h"
+
+static struct scratch scratch;
+static struct pawl_ingest ingest;
+static struct producer actor;
+static struct pawl_err err;
+
+static struct pawl_ingest_cfg cfg_here(void)
+{
+    return (struct pawl_ingest_cfg){
+        .ring_count_max = 4,
+        .batch_count = PAWL_BOOK_BATCH_MAX,
+        .book = {.folder = scratch.path, .has_ledger = true, .io = pawl_io_sys()},
+    };
+}
+
+static void open_with(const struct pawl_ingest_cfg *cfg)
+{
+    ck_assert_msg(pawl_ingest_open(&ingest, cfg, &err) == 0, "%s", err.text);
+    ck_assert_msg(pawl_ingest_begin(&ingest, &err) == 0, "%s", err.text);
+}
+
+static struct pawl_ingest_ring *add(struct producer *producer, uint64_t id)
+{
+    const struct pawl_hub_offer offer = producer_offer(producer, id);
+    struct pawl_ingest_ring *ring =
+        pawl_ingest_add_ring(&ingest, &offer, producer->segment.fd, &err);
+    ck_assert_msg(ring != NULL, "%s", err.text);
+    ck_assert_int_eq(pawl_ring_bind(&producer->tx, &ingest.acks, ring->page, -1, &err), 0);
+    return ring;
+}
+
+static struct pawl_ingest_ring *open_one(uint32_t slot_count)
+{
+    scratch_open(&scratch);
+    const struct pawl_ingest_cfg cfg = cfg_here();
+    open_with(&cfg);
+    producer_open(&actor, slot_count);
+    return add(&actor, 1);
+}
+
+/* The learner is gone; its successor goes on with what the hub kept. */
+static struct pawl_ingest_ring *succeed(const struct pawl_ingest_cfg *cfg)
+{
+    static int acks_fd, tally_fd;
+    struct pawl_hub_offer offer = producer_offer(&actor, 1);
+    acks_fd = dup(ingest.acks.fd);
+    tally_fd = dup(ingest.tally.segment.fd);
+    uint64_t tally_bytes = ingest.tally.segment.total_bytes;
+    struct pawl_ingest dead = ingest; /* stays as it is: nothing is closed in order */
+    ck_assert_int_eq(pawl_ingest_open(&ingest, cfg, &err), 0);
+    ck_assert_int_eq(pawl_ingest_adopt(&ingest, tally_fd, tally_bytes, &err), 0);
+    ck_assert_msg(pawl_ingest_begin(&ingest, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(pawl_ingest_add_past(&ingest, 9, acks_fd, dead.acks.total_bytes, &err), 0);
+    offer.acks_id = 9;
+    offer.acks_page = 0;
+    struct pawl_ingest_ring *ring =
+        pawl_ingest_add_ring(&ingest, &offer, actor.segment.fd, &err);
+    ck_assert_msg(ring != NULL, "%s", err.text);
+    ck_assert_int_eq(pawl_ring_bind(&actor.tx, &ingest.acks, ring->page, -1, &err), 0);
+    return ring;
+}
+
+static int64_t drain(void)
+{
+    int64_t count = pawl_ingest_drain(&ingest, &err);
+    ck_assert_msg(count >= 0, "%s", err.text);
+    return count;
+}
+
+static void drain_all(void)
+{
+    while (drain() > 0)
+        continue;
+}
+
+/* Text of a file without its times; to be used before the next call. */
+static const char *read_lines(const char *name)
+{
+    static char text[1 << 16];
+    size_t length = 0;
+    char *bytes = scratch_read(scratch_path(&scratch, name), &length);
+    if (!bytes)
+        return "";
+    ck_assert_uint_lt(length, sizeof(text));
+    memcpy(text, bytes, length + 1);
+    free(bytes);
+    return text;
+}
+
+static const struct pawl_tally_totals *totals(void)
+{
+    return pawl_tally_totals(&ingest.tally);
+}
+
+START_TEST(an_episode_is_a_line)
+{
+    open_one(64);
+    producer_step(&actor, 5, 2, 0, 1.5f, 0);
+    producer_step(&actor, 5, 2, 1, -4.0f, PAWL_RECORD_TRUNCATED | PAWL_RECORD_SUCCESS);
+    producer_final(&actor, 5, 2, 2, PAWL_RECORD_TRUNCATED | PAWL_RECORD_SUCCESS);
+    ck_assert_int_eq(drain(), 3);
+    ck_assert_str_eq(
+        read_lines("episodes.jsonl"),
+        "{\"env_step\":2,\"actor\":0,\"lane\":5,\"episode\":2,\"length\":2,\"return\":-2.5,"
+        "\"end\":\"truncated\",\"success\":true,\"intervention\":false}\n");
+    ck_assert_uint_eq(totals()->step_count, 2);
+    ck_assert_uint_eq(totals()->record_count, 3);
+    ck_assert_uint_eq(totals()->episode_count, 1);
+    ck_assert_uint_eq(totals()->gap_count, 0);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(lanes_are_kept_apart)
+{
+    open_one(256);
+    for (uint32_t step = 0; step < 3; step++)
+        for (uint32_t lane = 0; lane < 40; lane++)
+            producer_step(&actor, lane, lane, step, (float)lane, 0);
+    for (uint32_t lane = 40; lane-- > 0;) /* another order than the one it has learnt */
+        producer_final(&actor, lane, lane, 3, PAWL_RECORD_TERMINATED);
+    drain_all();
+    ck_assert_uint_eq(totals()->episode_count, 40);
+    ck_assert_uint_eq(totals()->gap_count, 0);
+    ck_assert_ptr_nonnull(strstr(read_lines("episodes.jsonl"),
+                                 "\"lane\":39,\"episode\":39,\"length\":3,\"return\":117.0,"));
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(records_are_given_back_by_the_next_drain)
+{
+    struct pawl_ingest_ring *ring = open_one(4);
+    for (uint32_t i = 0; i < 4; i++)
+        ck_assert(producer_step(&actor, 0, 0, i, 0.0f, 0));
+    ck_assert(!producer_step(&actor, 0, 0, 4, 0.0f, 0));
+    ck_assert_int_eq(drain(), 4);
+    ck_assert_uint_eq(atomic_load(&ring->rx.ack->tail), 0); /* what follows is not out yet */
+    ck_assert(pawl_ingest_has_work(&ingest));
+    ck_assert_int_eq(drain(), 0);
+    ck_assert_uint_eq(atomic_load(&ring->rx.ack->tail), 4);
+    ck_assert(!pawl_ingest_has_work(&ingest));
+    ck_assert(producer_step(&actor, 0, 0, 4, 0.0f, 0));
+    ck_assert(pawl_ingest_has_work(&ingest));
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(what_is_no_number_is_refused_and_its_neighbours_are_not)
+{
+    open_one(64);
+    producer_step(&actor, 0, 0, 0, 1.0f, 0);
+    producer_step(&actor, 0, 0, 1, NAN, 0);
+    producer_step(&actor, 0, 0, 2, 1.0f, PAWL_RECORD_TERMINATED);
+    ((float *)producer_field(&actor, "obs.state"))[1] = INFINITY;
+    producer_step(&actor, 0, 0, 3, 1.0f, PAWL_RECORD_TERMINATED);
+    producer_final(&actor, 0, 0, 4, PAWL_RECORD_TERMINATED);
+    drain_all();
+    ck_assert_uint_eq(totals()->refused_count, 2);
+    ck_assert_uint_eq(totals()->record_count, 3);
+    ck_assert_uint_eq(totals()->step_count, 4);
+    ck_assert_uint_eq(totals()->gap_count, 0);
+    ck_assert_ptr_nonnull(strstr(read_lines("episodes.jsonl"),
+                                 "\"length\":4,\"return\":2.0,\"end\":\"terminated\","
+                                 "\"success\":false,\"intervention\":false,\"refused\":2}"));
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_record_without_a_form_is_refused)
+{
+    open_one(64);
+    struct pawl_ring_record record = {.bytes = (uint32_t)actor.spec.record_bytes};
+    const uint32_t flags[] = {0, PAWL_RECORD_STEP | PAWL_RECORD_FINAL,
+                              PAWL_RECORD_STEP | 1u << 31};
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        record.flags = flags[i];
+        producer_put(&actor, &record);
+    }
+    record.flags = PAWL_RECORD_STEP;
+    record.lane = PAWL_RECORD_LANES_MAX;
+    producer_put(&actor, &record);
+    record.lane = 0;
+    record.bytes = 8;
+    producer_put(&actor, &record);
+    drain_all();
+    ck_assert_uint_eq(totals()->refused_count, 5);
+    ck_assert_uint_eq(totals()->record_count, 0);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_ring_with_another_spec_is_refused_with_the_field)
+{
+    struct producer other;
+    open_one(64);
+    producer_open_as(&other, 64, "obs.camera", PAWL_RING_BLOCK);
+    const struct pawl_hub_offer offer = producer_offer(&other, 2);
+    ck_assert_ptr_null(pawl_ingest_add_ring(&ingest, &offer, other.segment.fd, &err));
+    ck_assert_int_eq(err.code, EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "ring of actor 1: another spec than the run's: "));
+    ck_assert_ptr_nonnull(strstr(err.text, "obs.state"));
+    err = (struct pawl_err){0};
+    struct producer third;
+    producer_open(&third, 64);
+    ck_assert_ptr_nonnull(add(&third, 3)); /* its place is free again */
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(more_rings_than_there_is_room_for_are_refused)
+{
+    struct producer others[4];
+    open_one(64);
+    for (uint64_t i = 0; i < 4; i++)
+        producer_open(&others[i], 64);
+    for (uint64_t i = 0; i < 3; i++)
+        add(&others[i], 2 + i);
+    const struct pawl_hub_offer offer = producer_offer(&others[3], 5);
+    ck_assert_ptr_null(pawl_ingest_add_ring(&ingest, &offer, others[3].segment.fd, &err));
+    ck_assert_str_eq(err.text, "more than 4 rings (learner.rings_max)");
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(an_episode_that_is_given_up_is_cut)
+{
+    open_one(64);
+    producer_step(&actor, 0, 0, 0, 1.0f, 0);
+    producer_step(&actor, 0, 0, 1, 1.0f, 0);
+    producer_step(&actor, 0, 1, 0, 8.0f, 0);
+    drain_all();
+    ck_assert_ptr_nonnull(
+        strstr(read_lines("episodes.jsonl"), "\"length\":2,\"return\":2.0,\"end\":\"cut\""));
+    ck_assert_uint_eq(totals()->gap_count, 0);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(missing_steps_are_gaps_unless_the_writer_may_give_them_up)
+{
+    struct producer other;
+    open_one(64);
+    producer_step(&actor, 0, 0, 0, 1.0f, 0);
+    producer_step(&actor, 0, 0, 2, 1.0f, 0);
+    drain_all();
+    ck_assert_uint_eq(totals()->gap_count, 1);
+
+    producer_open_as(&other, 64, "obs.state", PAWL_RING_DROP_NEWEST);
+    add(&other, 2);
+    producer_step(&other, 1, 0, 3, 1.0f, 0);
+    producer_final(&other, 1, 0, 9, PAWL_RECORD_TERMINATED);
+    drain_all();
+    ck_assert_uint_eq(totals()->gap_count, 1);
+    ck_assert_ptr_nonnull(strstr(read_lines("episodes.jsonl"), "\"missing\":8"));
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_gone_ring_is_drained_and_its_episodes_are_cut)
+{
+    struct pawl_ingest_ring *ring = open_one(64);
+    producer_episode(&actor, 0, 0, 3);
+    producer_step(&actor, 0, 1, 0, 0.5f, 0);
+    pawl_ingest_ring_gone(ring);
+    ck_assert_int_eq(drain(), 5);
+    ck_assert_int_eq(ring->state, PAWL_INGEST_GONE);
+    ck_assert_int_eq(drain(), 0);
+    ck_assert_int_eq(ring->state, PAWL_INGEST_ENDED);
+    ck_assert_uint_eq(ring->rx.next, 5);
+    ck_assert_int_eq(pawl_ingest_remove_ring(&ingest, ring, &err), 0);
+    ck_assert_uint_eq(totals()->episode_count, 2);
+    ck_assert_uint_eq(totals()->step_count, 4);
+    ck_assert_ptr_nonnull(
+        strstr(read_lines("episodes.jsonl"), "\"length\":1,\"return\":0.5,\"end\":\"cut\""));
+    ck_assert_ptr_nonnull(strstr(read_lines("ledger.jsonl"), "\"end\":5,"));
+    ck_assert_ptr_null(pawl_ingest_find_ring(&ingest, 1));
+    ck_assert_uint_eq(pawl_tally_find_ring(&ingest.tally, 1), PAWL_TALLY_NO_ENTRY);
+    scratch_close(&scratch);
+}
+END_TEST
+
+/* Whatever the dead learner had taken and committed, given back or not: all is counted once. */
+static void die_after_three_drains_of(uint32_t batch_count)
+{
+    open_one(64);
+    const struct pawl_ingest_cfg cfg = cfg_here();
+    for (uint32_t episode = 0; episode < 4; episode++)
+        producer_episode(&actor, 0, episode, 5);
+    ingest.cfg.batch_count = batch_count;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(drain(), batch_count);
+    succeed(&cfg);
+    drain_all();
+    producer_episode(&actor, 0, 4, 5);
+    drain_all();
+    ck_assert_uint_eq(totals()->step_count, 25);
+    ck_assert_uint_eq(totals()->record_count, 30);
+    ck_assert_uint_eq(totals()->episode_count, 5);
+    ck_assert_uint_eq(totals()->gap_count, 0);
+    ck_assert_uint_gt(ingest.counts.redelivered, 0);
+    const char *text = read_lines("episodes.jsonl");
+    for (int episode = 0; episode < 5; episode++) {
+        char line[128];
+        snprintf(line, sizeof(line),
+                 "\"env_step\":%d,\"actor\":0,\"lane\":0,\"episode\":%d,\"length\":5,"
+                 "\"return\":5.0",
+                 5 * (episode + 1), episode);
+        text = strstr(text, line);
+        ck_assert_ptr_nonnull(text);
+    }
+    ck_assert_ptr_null(strstr(text + 1, "\"env_step"));
+    scratch_close(&scratch);
+}
+
+/* Whatever the dead learner had taken and committed, given back or not: all is counted once. */
+START_TEST(a_successor_counts_each_record_once)
+{
+    for (uint32_t batch_count = 1; batch_count <= 6; batch_count++)
+        die_after_three_drains_of(batch_count);
+}
+END_TEST
+
+START_TEST(lines_that_do_not_count_are_taken_back_by_the_successor)
+{
+    open_one(64);
+    const struct pawl_ingest_cfg cfg = cfg_here();
+    producer_episode(&actor, 0, 0, 2);
+    drain_all();
+    size_t length;
+    char *before = scratch_read(scratch_path(&scratch, "episodes.jsonl"), &length);
+    /* Dies between its lines and its commit. */
+    ck_assert_int_eq(pawl_linefile_append_lines(&ingest.book.episodes, "x\ny\n", 4, &err), 0);
+    ck_assert_int_eq(pawl_linefile_append_lines(&ingest.book.ledger, "z\n", 2, &err), 0);
+    succeed(&cfg);
+    ck_assert_str_eq(read_lines("episodes.jsonl"), before);
+    ck_assert_ptr_null(strstr(read_lines("ledger.jsonl"), "z"));
+    free(before);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_full_disk_is_waited_for_and_nothing_is_lost)
+{
+    struct rlimit limit;
+    open_one(64);
+    producer_episode(&actor, 0, 0, 2);
+    drain_all();
+    producer_episode(&actor, 0, 1, 2);
+    uint64_t steps = totals()->step_count;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    rlim_t all = limit.rlim_cur;
+    limit.rlim_cur = 10;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    for (int i = 0; i < 3; i++) {
+        err = (struct pawl_err){0};
+        ck_assert_int_lt(pawl_ingest_drain(&ingest, &err), 0);
+        ck_assert_ptr_nonnull(strstr(err.text, "episodes.jsonl: append"));
+        ck_assert(!pawl_ingest_has_work(&ingest));
+    }
+    limit.rlim_cur = all;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    drain_all();
+    ck_assert_uint_eq(totals()->step_count, steps + 2);
+    ck_assert_uint_eq(totals()->episode_count, 2);
+    const char *second = strstr(read_lines("episodes.jsonl"), "\"episode\":1,");
+    ck_assert_ptr_nonnull(second);
+    ck_assert_ptr_null(strstr(second + 1, "\"episode\":1,"));
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(the_goal_is_reached_exactly)
+{
+    scratch_open(&scratch);
+    struct pawl_ingest_cfg cfg = cfg_here();
+    cfg.book.step_goal = 5;
+    open_with(&cfg);
+    producer_open(&actor, 64);
+    struct pawl_ingest_ring *ring = add(&actor, 1);
+    producer_episode(&actor, 0, 0, 5);
+    producer_episode(&actor, 0, 1, 5);
+    drain_all();
+    ck_assert(pawl_book_is_done(&ingest.book));
+    ck_assert_uint_eq(totals()->step_count, 5);
+    ck_assert_uint_eq(totals()->episode_count, 1); /* the FINAL of the last step is wanted */
+    ck_assert(!pawl_ingest_has_work(&ingest));
+    pawl_ingest_ring_gone(ring);
+    drain_all();
+    ck_assert_int_eq(ring->state, PAWL_INGEST_ENDED);
+    ck_assert_uint_eq(totals()->step_count, 5);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_writer_that_breaks_the_protocol_is_read_no_more)
+{
+    struct pawl_ingest_ring *ring = open_one(64);
+    producer_step(&actor, 0, 0, 0, 1.0f, 0);
+    drain_all();
+    atomic_store(&pawl_ring_tx_slot(&actor.tx, 1)->commit, 12345);
+    drain_all();
+    ck_assert_int_eq(ring->state, PAWL_INGEST_BROKEN);
+    ck_assert_int_eq(ring->fault.code, EPROTO);
+    ck_assert_int_eq(pawl_ingest_remove_ring(&ingest, ring, &err), 0);
+    ck_assert_uint_eq(totals()->step_count, 1);
+    ck_assert_ptr_nonnull(strstr(read_lines("episodes.jsonl"), "\"end\":\"cut\""));
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(the_ledger_has_every_record_once)
+{
+    open_one(64);
+    producer_episode(&actor, 0, 0, 4);
+    drain_all();
+    producer_episode(&actor, 0, 1, 2);
+    drain_all();
+    unsigned crc[2];
+    unsigned long first[2], last[2];
+    int count = sscanf(read_lines("ledger.jsonl"),
+                       "{\"actor\":0,\"epoch\":\"%*32[0-9a-f]\",\"first\":%lu,\"last\":%lu,"
+                       "\"crc32c\":%u}\n{\"actor\":0,\"epoch\":\"%*32[0-9a-f]\",\"first\":%lu,"
+                       "\"last\":%lu,\"crc32c\":%u}\n",
+                       &first[0], &last[0], &crc[0], &first[1], &last[1], &crc[1]);
+    ck_assert_int_eq(count, 6);
+    ck_assert(first[0] == 0 && last[0] == 4 && first[1] == 5 && last[1] == 7);
+    ck_assert_uint_ne(crc[0], crc[1]);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(taking_records_allocates_nothing)
+{
+    open_one(64);
+    producer_episode(&actor, 0, 0, 4);
+    drain_all();
+    uint64_t before = alloc_count(), taken_count = 0;
+    for (uint32_t i = 0; i < 1000; i++) { /* check's own asserts allocate */
+        struct pawl_ring_record record = {
+            .bytes = (uint32_t)actor.spec.record_bytes,
+            .flags = i % 5 == 4 ? PAWL_RECORD_FINAL | PAWL_RECORD_TERMINATED : PAWL_RECORD_STEP,
+            .episode = 1 + i / 5,
+            .step = i % 5,
+        };
+        producer_put(&actor, &record);
+        taken_count += (uint64_t)pawl_ingest_drain(&ingest, &err);
+    }
+    uint64_t after = alloc_count();
+    ck_assert_uint_eq(taken_count, 1000);
+    ck_assert_uint_eq(after, before);
+    scratch_close(&scratch);
+}
+END_TEST
+
+PAWL_TEST_MAIN("ingest", an_episode_is_a_line, lanes_are_kept_apart,
+               records_are_given_back_by_the_next_drain,
+               what_is_no_number_is_refused_and_its_neighbours_are_not,
+               a_record_without_a_form_is_refused,
+               a_ring_with_another_spec_is_refused_with_the_field,
+               more_rings_than_there_is_room_for_are_refused,
+               an_episode_that_is_given_up_is_cut,
+               missing_steps_are_gaps_unless_the_writer_may_give_them_up,
+               a_gone_ring_is_drained_and_its_episodes_are_cut,
+               a_successor_counts_each_record_once,
+               lines_that_do_not_count_are_taken_back_by_the_successor,
+               a_full_disk_is_waited_for_and_nothing_is_lost, the_goal_is_reached_exactly,
+               a_writer_that_breaks_the_protocol_is_read_no_more,
+               the_ledger_has_every_record_once, taking_records_allocates_nothing)
