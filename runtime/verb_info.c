@@ -185,28 +185,34 @@ static void put_all(struct sink *sink, const struct pawl_cli_program *program)
     put_devices(sink, &info);
 }
 
+int pawl_info_print_json(const struct pawl_cli_program *program, FILE *out,
+                         struct pawl_err *err)
+{
+    struct pawl_json_writer json;
+    struct sink sink = {.out = out, .json = &json};
+    pawl_json_open_growing(&json, 1 << 20);
+    json.indent_count = 2;
+    pawl_json_begin_object(&json, NULL);
+    put_all(&sink, program);
+    pawl_json_end(&json);
+    const char *text = pawl_json_finish(&json, NULL, err);
+    if (text)
+        fprintf(out, "%s\n", text);
+    pawl_json_close_writer(&json);
+    return text ? 0 : pawl_err_wrap(err, "facts of this machine");
+}
+
 static int run_info(struct pawl_cli *cli, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
     struct sink sink = {.out = cli->out};
-    if (!pawl_cli_has(cli, "json")) {
-        put_all(&sink, cli->program);
-        return PAWL_EXIT_DONE;
-    }
-    struct pawl_json_writer json;
     struct pawl_err err = {0};
-    pawl_json_open_growing(&json, 1 << 20);
-    json.indent_count = 2;
-    sink.json = &json;
-    pawl_json_begin_object(&json, NULL);
-    put_all(&sink, cli->program);
-    pawl_json_end(&json);
-    const char *text = pawl_json_finish(&json, NULL, &err);
-    if (text)
-        fprintf(cli->out, "%s\n", text);
-    pawl_json_close_writer(&json);
-    return text ? PAWL_EXIT_DONE : pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
+    if (!pawl_cli_has(cli, "json"))
+        put_all(&sink, cli->program);
+    else if (pawl_info_print_json(cli->program, cli->out, &err) != 0)
+        return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
+    return PAWL_EXIT_DONE;
 }
 
 static const struct pawl_cli_option info_options[] = {

@@ -3,6 +3,7 @@
 #define PAWL_RUNTIME_VERBS_H
 
 #include "runtime/cli.h"
+#include "runtime/err.h"
 
 extern const struct pawl_cli_verb pawl_verb_help;
 extern const struct pawl_cli_verb pawl_verb_info;
@@ -13,5 +14,9 @@ extern const struct pawl_cli_verb pawl_verb_config_check;
 extern const struct pawl_cli_verb pawl_verb_config_dump;
 extern const struct pawl_cli_verb pawl_verb_config_schema;
 extern const struct pawl_cli_verb pawl_verb_config_diff;
+
+/* What `pawl info --json` prints, for the folder of a run. */
+int pawl_info_print_json(const struct pawl_cli_program *program, FILE *out,
+                         struct pawl_err *err);
 
 #endif

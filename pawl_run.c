@@ -1,0 +1,517 @@
+#include "pawl_run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/clock.h"
+#include "runtime/fault.h"
+#include "runtime/log.h"
+
+static void stop_run(struct pawl_run *run, int exit_code, uint32_t reason);
+
+static bool is_running(const struct pawl_run *run, uint32_t index)
+{
+    return run->set.children[index].state == PAWL_CHILD_RUNNING;
+}
+
+/* Of a learner's or our own actor's connection; NULL for one that joined. */
+static struct pawl_run_child *child_of(struct pawl_run *run, const struct pawl_hub_peer *peer)
+{
+    if (peer->role == PAWL_ROLE_LEARNER)
+        return &run->children[PAWL_RUN_LEARNER];
+    if (peer->role == PAWL_ROLE_ACTOR && peer->index < run->order.actor_count)
+        return &run->children[1 + peer->index];
+    return NULL;
+}
+
+static bool is_joined_actor(const struct pawl_run *run, const struct pawl_hub_peer *peer)
+{
+    return peer->incarnation != 0 && peer->is_welcome &&
+           (peer->role == PAWL_ROLE_BRIDGE ||
+            (peer->role == PAWL_ROLE_ACTOR && peer->index >= run->order.actor_count));
+}
+
+static uint32_t joined_count(const struct pawl_run *run)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < run->hub.cfg.peer_count_max; i++)
+        count += is_joined_actor(run, &run->hub.peers[i]);
+    return count;
+}
+
+/* Ends the run when it cannot go on without those who are gone for good. */
+static void check_children(struct pawl_run *run, int exit_code)
+{
+    const struct pawl_child *children = run->set.children;
+    uint32_t alive_count = joined_count(run);
+    if (run->phase != PAWL_RUN_ON)
+        return;
+    for (uint32_t i = 1; i < run->set.child_count; i++)
+        alive_count +=
+            children[i].state == PAWL_CHILD_RUNNING || children[i].state == PAWL_CHILD_PAUSED;
+    enum pawl_child_state learner = children[PAWL_RUN_LEARNER].state;
+    if (learner == PAWL_CHILD_ENDED || learner == PAWL_CHILD_QUARANTINED)
+        stop_run(run, exit_code, PAWL_STOP_FAILED);
+    else if (alive_count < run->order.actor_count_min) {
+        pawl_run_fail(run, "actors", "%" PRIu32 " are left, the run needs %" PRIu32,
+                      alive_count, run->order.actor_count_min);
+        stop_run(run, exit_code, PAWL_STOP_FAILED);
+    }
+}
+
+/* --- the order in which all ends: actors, then the learner, which takes in their last words
+ * --- */
+
+static void check_phase(struct pawl_run *run)
+{
+    if (run->phase == PAWL_RUN_STOPPING_ACTORS) {
+        for (uint32_t i = 1; i < run->set.child_count; i++)
+            if (is_running(run, i))
+                return;
+        if (joined_count(run) > 0 && pawl_clock_now_ns() < run->actors_deadline_ns)
+            return;
+        run->phase = PAWL_RUN_STOPPING_LEARNER;
+        pawl_supervise_stop(&run->set, PAWL_RUN_LEARNER, run->learner_deadline_ns);
+    }
+    if (run->phase == PAWL_RUN_STOPPING_LEARNER && !is_running(run, PAWL_RUN_LEARNER))
+        run->phase = PAWL_RUN_OVER;
+}
+
+static void stop_run(struct pawl_run *run, int exit_code, uint32_t reason)
+{
+    if (run->phase != PAWL_RUN_ON)
+        return;
+    uint64_t now_ns = pawl_clock_now_ns();
+    uint64_t stop_ns = (uint64_t)(run->cfg->stop_s * (double)PAWL_NS_PER_S);
+    run->phase = PAWL_RUN_STOPPING_ACTORS;
+    run->exit_code = exit_code;
+    run->stop_reason = reason;
+    run->actors_deadline_ns = now_ns + stop_ns / 2;
+    run->learner_deadline_ns = now_ns + stop_ns;
+    pawl_log_info("stopping", "exit_code=%d", exit_code);
+    for (uint32_t i = 1; i < run->set.child_count; i++)
+        pawl_supervise_stop(&run->set, i, run->actors_deadline_ns);
+    for (uint32_t i = 0; i < run->hub.cfg.peer_count_max; i++)
+        if (is_joined_actor(run, &run->hub.peers[i]))
+            pawl_hub_tell_stop(&run->hub, run->hub.peers[i].incarnation, reason,
+                               run->actors_deadline_ns);
+}
+
+static void on_signal(void *context, const struct pawl_loop_event *event)
+{
+    struct pawl_run *run = context;
+    FILE *out = run->order.cli->out;
+    if (run->phase == PAWL_RUN_ON) {
+        fprintf(out, "stopping (SIG%s); once more ends it at once\n",
+                sigabbrev_np(event->signal));
+        fflush(out);
+        stop_run(run, PAWL_EXIT_INTERRUPTED, PAWL_STOP_ASKED);
+        return;
+    }
+    pawl_run_fail(run, "supervisor", "ended at once by a second signal");
+    run->is_hard = run->is_unclean = true;
+    run->phase = PAWL_RUN_OVER;
+}
+
+/* --- what children do --- */
+
+static int equip(void *context, uint32_t index, struct pawl_proc_fd *fds, size_t *fd_count,
+                 struct pawl_err *err)
+{
+    struct pawl_run *run = context;
+    struct pawl_run_child *child = &run->children[index];
+    bool is_learner = index == PAWL_RUN_LEARNER;
+    int status = pawl_hub_invite(&run->hub, is_learner ? PAWL_ROLE_LEARNER : PAWL_ROLE_ACTOR,
+                                 is_learner ? 0 : index - 1, &fds[0].fd, err);
+    if (status != 0)
+        return status;
+    fds[0].number = PAWL_RUN_HUB_FD;
+    *fd_count = 1;
+    child->incarnation = run->hub.incarnation_last;
+    child->is_welcome = false;
+    child->state = 0;
+    return 0;
+}
+
+static bool is_final(const struct pawl_proc_exit *how)
+{
+    return how->is_known && how->signal == 0 &&
+           (how->code == PAWL_EXIT_DONE || how->code == PAWL_EXIT_USAGE ||
+            how->code == PAWL_EXIT_MISSING);
+}
+
+static bool wants_again(void *context, uint32_t index, const struct pawl_proc_exit *how)
+{
+    const struct pawl_run *run = context;
+    return run->phase == PAWL_RUN_ON && !run->children[index].is_refused && !is_final(how);
+}
+
+static void ask(void *context, uint32_t index, uint64_t deadline_ns)
+{
+    struct pawl_run *run = context;
+    pawl_hub_tell_stop(&run->hub, run->children[index].incarnation,
+                       run->stop_reason ? run->stop_reason : PAWL_STOP_FAILED, deadline_ns);
+}
+
+/* A child that was asked to end and one that ended by itself, before anything is done. */
+static void take_end(struct pawl_run *run, uint32_t index, const struct pawl_child *child)
+{
+    char how[64];
+    bool is_clean = is_final(&child->exit) && child->exit.code == PAWL_EXIT_DONE;
+    pawl_proc_exit_text(&child->exit, how, sizeof(how));
+    if (run->phase != PAWL_RUN_ON) {
+        if (is_clean || child->was_killed || run->children[index].is_refused)
+            return;
+        run->is_unclean = true;
+        pawl_run_fail(run, child->name, "%s while the run was ending%s%s", how,
+                      child->last_line[0] ? ": " : "", child->last_line);
+        return;
+    }
+    if (child->state == PAWL_CHILD_PAUSED)
+        pawl_log_warn("child died", "child=%s how=%s starts=%" PRIu64, child->name, how,
+                      child->start_count);
+    else if (child->state == PAWL_CHILD_QUARANTINED) {
+        pawl_log_error("child is left alone", "child=%s how=%s", child->name, how);
+        pawl_run_fail(run, child->name,
+                      "died %" PRIu32 " times within %.0f s; the last time: %s%s%s",
+                      child->cfg.restart.crash_count_max,
+                      (double)child->cfg.restart.window_ns / (double)PAWL_NS_PER_S, how,
+                      child->last_line[0] ? ": " : "", child->last_line);
+    } else if (!is_clean && !run->children[index].is_refused)
+        pawl_run_fail(run, child->name, "%s%s%s", how, child->last_line[0] ? ": " : "",
+                      child->last_line);
+    else
+        pawl_log_info("child ended", "child=%s how=%s", child->name, how);
+
+    if (is_clean && index == PAWL_RUN_LEARNER)
+        stop_run(run, PAWL_EXIT_DONE, PAWL_STOP_DONE);
+    check_children(run,
+                   is_final(&child->exit) && !is_clean ? child->exit.code : PAWL_EXIT_CHILD);
+}
+
+static void on_child(void *context, const struct pawl_supervise_event *event)
+{
+    struct pawl_run *run = context;
+    const struct pawl_child *child = event->child;
+    switch (event->kind) {
+    case PAWL_SUPERVISE_STARTED:
+        pawl_log_info("child started", "child=%s pid=%ld starts=%" PRIu64, child->name,
+                      (long)child->proc.pid, child->start_count);
+        break;
+    case PAWL_SUPERVISE_FAILED:
+        pawl_log_error("child did not start", "child=%s error=%s", child->name, event->text);
+        if (child->state == PAWL_CHILD_QUARANTINED)
+            pawl_run_fail(run, child->name, "%s", event->text);
+        check_children(run, PAWL_EXIT_CHILD);
+        break;
+    case PAWL_SUPERVISE_ENDED:
+        take_end(run, event->index, child);
+        break;
+    case PAWL_SUPERVISE_LINE:
+        pawl_run_forward_line(run->order.cli, child->name, event->text);
+        break;
+    case PAWL_SUPERVISE_KILLED:
+        if (run->is_hard || run->children[event->index].is_refused)
+            break;
+        run->is_unclean = true;
+        pawl_run_fail(run, child->name, "did not end in time and was killed");
+        break;
+    }
+}
+
+/* --- what programs say --- */
+
+static void take_refusal(struct pawl_run *run, const struct pawl_hub_event *event)
+{
+    struct pawl_run_child *child = child_of(run, event->peer);
+    if (!child) {
+        pawl_log_warn("not taken", "who=%s index=%" PRIu32 " error=%s",
+                      pawl_role_name(event->peer->role), event->peer->index, event->text);
+        return;
+    }
+    uint32_t index = (uint32_t)(child - run->children);
+    child->is_refused = true;
+    pawl_log_error("child is refused", "child=%s error=%s", child->role.name, event->text);
+    pawl_run_fail(run, child->role.name, "%s", event->text);
+    /* It is told by the hub and ends by itself; this is the bound. */
+    pawl_supervise_stop(&run->set, index,
+                        pawl_clock_now_ns() +
+                            (uint64_t)(run->cfg->stop_s / 2 * (double)PAWL_NS_PER_S));
+    check_children(run, PAWL_EXIT_CHILD);
+}
+
+static void take_state(struct pawl_run *run, const struct pawl_hub_event *event)
+{
+    struct pawl_run_child *child = child_of(run, event->peer);
+    if (!child)
+        return;
+    child->state = event->state;
+    snprintf(child->waits_for, sizeof(child->waits_for), "%s", event->text);
+    if (event->state == PAWL_STATE_DONE && event->peer->role == PAWL_ROLE_LEARNER)
+        stop_run(run, PAWL_EXIT_DONE, PAWL_STOP_DONE);
+}
+
+static void on_hub(void *context, const struct pawl_hub_event *event)
+{
+    struct pawl_run *run = context;
+    struct pawl_run_child *child = event->peer ? child_of(run, event->peer) : NULL;
+    switch (event->kind) {
+    case PAWL_HUB_WELCOMED:
+        if (child)
+            child->is_welcome = true;
+        else
+            pawl_log_info("joined", "who=%s index=%" PRIu32 " pid=%" PRIu32,
+                          pawl_role_name(event->peer->role), event->peer->index,
+                          event->peer->pid);
+        break;
+    case PAWL_HUB_STATE:
+        take_state(run, event);
+        break;
+    case PAWL_HUB_REFUSED:
+    case PAWL_HUB_REJECTED:
+        take_refusal(run, event);
+        break;
+    case PAWL_HUB_GONE:
+        if (!child)
+            pawl_log_info("left", "who=%s index=%" PRIu32, pawl_role_name(event->peer->role),
+                          event->peer->index);
+        break;
+    case PAWL_HUB_LIMIT:
+        pawl_log_warn("hub is at a limit", "error=%s", event->text);
+        break;
+    }
+}
+
+/* --- time --- */
+
+static void on_second(void *context, const struct pawl_loop_event *event)
+{
+    struct pawl_run *run = context;
+    uint64_t now_ns = pawl_clock_now_ns();
+    (void)event;
+    if (!run->has_facts)
+        pawl_run_write_facts(run);
+    pawl_progress_sample(&run->progress, &run->figures, now_ns);
+    uint64_t still_ns = pawl_progress_still_ns(&run->progress, now_ns, PAWL_RUN_STILL_NS);
+    if (still_ns > 0)
+        pawl_run_print_still(run, still_ns, now_ns);
+    still_ns = pawl_progress_moved_ns(&run->progress);
+    if (still_ns > 0)
+        fprintf(run->order.cli->out, "moving again after %.1f s\n",
+                (double)still_ns / (double)PAWL_NS_PER_S);
+    if (!run->has_told_memory && pawl_run_figures_sum(&run->figures, "actor.env_steps").count)
+        pawl_run_print_memory(run);
+    fflush(run->order.cli->out);
+}
+
+static void on_period(void *context, const struct pawl_loop_event *event)
+{
+    struct pawl_run *run = context;
+    (void)event;
+    if (run->phase != PAWL_RUN_ON)
+        return;
+    pawl_progress_print(&run->progress, &run->figures, pawl_clock_now_ns(),
+                        run->order.cli->out);
+    fflush(run->order.cli->out);
+}
+
+/* The hub is served after each step; this only ends the wait. */
+static void on_hub_ready(void *context, const struct pawl_loop_event *event)
+{
+    (void)context;
+    (void)event;
+}
+
+/* --- open, run, close --- */
+
+/* Every segment of every program is a descriptor here. */
+static void raise_fd_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int start_log(struct pawl_run *run, struct pawl_err *err)
+{
+    const struct pawl_run_log_cfg *log = pawl_cfg_fields(run->order.cfg, &pawl_log_table);
+    struct pawl_log_cfg cfg = pawl_log_default_cfg("supervisor");
+    char path[PATH_MAX];
+    cfg.level = (enum pawl_log_level)(PAWL_LOG_ERROR + log->level);
+    cfg.stderr_level =
+        cfg.level < PAWL_LOG_WARN || cfg.level == PAWL_LOG_DEBUG ? cfg.level : PAWL_LOG_WARN;
+    cfg.path = log->file ? pawl_run_folder_path(&run->folder, "log.txt", path) : NULL;
+    cfg.start_ns = run->start_ns;
+    return pawl_log_start(&cfg, err);
+}
+
+static int open_hub(struct pawl_run *run, struct pawl_err *err)
+{
+    struct pawl_hub_cfg cfg = pawl_hub_default_cfg();
+    char folder[PATH_MAX];
+    cfg.folder = pawl_run_folder_path(&run->folder, PAWL_RUN_RUNTIME_NAME, folder);
+    cfg.joined_index_min = run->order.actor_count;
+    cfg.on_event = on_hub;
+    cfg.context = run;
+    int status = pawl_hub_open(&run->hub, &cfg, err);
+    return status
+               ? status
+               : pawl_loop_add_fd(run->loop, run->hub.fd, POLLIN, on_hub_ready, run, NULL, err);
+}
+
+static int add_children(struct pawl_run *run, const char *learner_path, const char *actor_path,
+                        struct pawl_err *err)
+{
+    char config_path[PATH_MAX];
+    pawl_run_folder_path(&run->folder, "config.toml", config_path);
+    for (uint32_t i = 0; i < 1 + run->order.actor_count; i++) {
+        struct pawl_run_role *role = &run->children[i].role;
+        bool is_learner = i == PAWL_RUN_LEARNER;
+        pawl_run_role_fill(role, is_learner ? PAWL_ROLE_LEARNER : PAWL_ROLE_ACTOR,
+                           is_learner ? 0 : i - 1, is_learner ? learner_path : actor_path,
+                           config_path);
+        struct pawl_child_cfg cfg = {
+            .name = role->name,
+            .path = role->path,
+            .argv = role->argv,
+            .oom_score_adj = is_learner ? 200 : 400, /* the supervisor is the last to go */
+            .restart = pawl_restart_default_cfg(),
+        };
+        int status = pawl_supervise_add(&run->set, &cfg, err);
+        if (status != 0)
+            return status;
+    }
+    return 0;
+}
+
+static int watch_time(struct pawl_run *run, struct pawl_err *err)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct pawl_run_log_cfg *log = pawl_cfg_fields(run->order.cfg, &pawl_log_table);
+    uint64_t period_ns = (uint64_t)(log->period_s * (double)PAWL_NS_PER_S);
+    int status = pawl_loop_add_signals(run->loop, signals, 3, on_signal, run, NULL, err);
+    if (status == 0)
+        status = pawl_loop_add_timer(run->loop, run->start_ns + PAWL_NS_PER_S, PAWL_NS_PER_S,
+                                     on_second, run, NULL, err);
+    if (status == 0)
+        status = pawl_loop_add_timer(run->loop, run->start_ns + period_ns, period_ns, on_period,
+                                     run, NULL, err);
+    return status;
+}
+
+/* Nothing is made before the programs have been found. */
+static int open_run(struct pawl_run *run, struct pawl_err *err)
+{
+    struct pawl_loop_cfg loop_cfg = pawl_loop_default_cfg();
+    struct pawl_supervise_cfg set_cfg = {.child_count_max = 1 + run->order.actor_count,
+                                         .equip = equip,
+                                         .wants_again = wants_again,
+                                         .ask = ask,
+                                         .on_event = on_child,
+                                         .context = run};
+    char learner_path[PATH_MAX], actor_path[PATH_MAX];
+    int status = pawl_run_role_find(PAWL_ROLE_LEARNER, learner_path, err);
+    if (status == 0)
+        status = pawl_run_role_find(PAWL_ROLE_ACTOR, actor_path, err);
+    if (status == 0) {
+        raise_fd_limit();
+        char owner[64];
+        snprintf(owner, sizeof(owner), "pawl %s", run->order.cli->verb->name);
+        status =
+            pawl_run_folder_create(&run->folder, run->cfg->dir, run->cfg->name, owner, err);
+    }
+    if (status == 0)
+        status = pawl_run_write_config(run, err);
+    loop_cfg.watch_count_max = 16 + 5 * set_cfg.child_count_max;
+    if (status == 0)
+        status = pawl_loop_open(&run->loop, &loop_cfg, err);
+    if (status == 0) /* before the log's thread starts, which inherits the mask */
+        status = watch_time(run, err);
+    if (status == 0)
+        status = start_log(run, err);
+    if (status == 0)
+        status = open_hub(run, err);
+    if (status == 0)
+        status = pawl_supervise_open(&run->set, run->loop, &set_cfg, err);
+    return status ? status : add_children(run, learner_path, actor_path, err);
+}
+
+static int serve(struct pawl_run *run, struct pawl_err *err)
+{
+    for (uint32_t i = 0; i < run->set.child_count; i++)
+        pawl_supervise_start(&run->set, i);
+    while (run->phase != PAWL_RUN_OVER) {
+        uint64_t deadline_ns = pawl_hub_deadline_ns(&run->hub);
+        if (run->phase == PAWL_RUN_STOPPING_ACTORS && run->actors_deadline_ns < deadline_ns)
+            deadline_ns = run->actors_deadline_ns;
+        PAWL_FAULT("run.step");
+        int status = pawl_loop_step(run->loop, deadline_ns, err);
+        if (status >= 0)
+            status = pawl_hub_serve(&run->hub, err);
+        if (status < 0)
+            return status;
+        pawl_run_figures_update(&run->figures, &run->hub.table);
+        check_phase(run);
+    }
+    return 0;
+}
+
+static void close_run(struct pawl_run *run)
+{
+    char path[PATH_MAX];
+    pawl_supervise_close(&run->set);
+    pawl_loop_close(run->loop);
+    pawl_hub_close(&run->hub);
+    pawl_run_figures_close(&run->figures);
+    pawl_log_stop();
+    if (run->folder.is_open)
+        rmdir(pawl_run_folder_path(&run->folder, PAWL_RUN_RUNTIME_NAME, path));
+    pawl_run_folder_close(&run->folder);
+    free(run->children);
+}
+
+int pawl_run_do(const struct pawl_run_order *order)
+{
+    struct pawl_run run = {.order = *order,
+                           .cfg = pawl_cfg_fields(order->cfg, &pawl_run_table),
+                           .start_ns = pawl_clock_now_ns(),
+                           .start_wall_s = (int64_t)time(NULL)};
+    struct pawl_err err = {0};
+    run.children = calloc(1 + order->actor_count, sizeof(*run.children));
+    int status = run.children ? open_run(&run, &err)
+                              : pawl_err_set(&err, ENOMEM, "children: out of memory");
+    if (status == 0) {
+        pawl_progress_start(&run.progress, run.start_ns);
+        pawl_run_print_start(&run);
+        status = serve(&run, &err);
+    }
+    if (status != 0) {
+        pawl_run_fail(&run, "supervisor", "%s", err.text);
+        run.exit_code =
+            status == -ENOENT && !run.folder.is_open ? PAWL_EXIT_MISSING : PAWL_EXIT_FAILED;
+    }
+    if (run.is_unclean &&
+        (run.exit_code == PAWL_EXIT_DONE || run.exit_code == PAWL_EXIT_INTERRUPTED))
+        run.exit_code = PAWL_EXIT_FAILED;
+    for (uint32_t i = 0; i < run.set.child_count; i++)
+        pawl_supervise_stop(&run.set, i, 0);
+    struct pawl_err exit_err = {0};
+    if (run.folder.is_open && pawl_run_write_exit(&run, &exit_err) != 0) {
+        pawl_run_fail(&run, "supervisor", "%s", exit_err.text);
+        run.exit_code = run.exit_code == PAWL_EXIT_DONE ? PAWL_EXIT_FAILED : run.exit_code;
+    }
+    pawl_log_flush(PAWL_NS_PER_S);
+    pawl_run_print_end(&run);
+    int exit_code = run.exit_code;
+    close_run(&run);
+    return exit_code;
+}

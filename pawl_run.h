@@ -1,0 +1,127 @@
+/* pawl_run.h: one run, from its first process to its last: what `pawl train` does once the
+ * configuration is known.
+ *
+ *     pawl_run.c         the loop: children, hub, signals, and in which order all ends
+ *     pawl_run_report.c  the run folder's files, what is printed, the first error
+ *     pawl_run_role.c    where the roles' programs are, and how they are called
+ *
+ * This is the one place that knows all roles. It maps no data and trusts no role: what it hears
+ * from them are messages of bounded size (hub.h) and figures that it only prints.
+ */
+#ifndef PAWL_RUN_H
+#define PAWL_RUN_H
+
+#include "pawl_progress.h"
+#include "runtime/cfg.h"
+#include "runtime/cli.h"
+#include "runtime/run_cfg.h"
+#include "runtime/run_folder.h"
+#include "runtime/supervise.h"
+#include "shm/hub.h"
+
+#define PAWL_RUN_RUNTIME_NAME                                                                  \
+    "runtime"                    /* the folder of the run's socket, in the run folder          \
+                                  */
+#define PAWL_RUN_HUB_FD        3 /* under which a role has its connection to the hub */
+#define PAWL_RUN_LIBEXEC_ENV   "PAWL_LIBEXEC"
+#define PAWL_RUN_STILL_NS      (3 * PAWL_NS_PER_S)
+#define PAWL_RUN_ROLE_ARGS_MAX 8
+
+/* --- the roles' programs (pawl_run_role.c) --- */
+
+/* How one child is called; the child's configuration points into it. */
+struct pawl_run_role {
+    char name[PAWL_SUPERVISE_NAME_BYTES]; /* "actor 3" */
+    char path[PATH_MAX];
+    char config_path[PATH_MAX];
+    char index_text[8];
+    const char *argv[PAWL_RUN_ROLE_ARGS_MAX];
+};
+
+/* Finds pawl-ROLE: in the folder that PAWL_LIBEXEC names, or beside this program, or in
+ * ../libexec/pawl. -ENOENT says where it was looked for. */
+int pawl_run_role_find(uint32_t role, char path[PATH_MAX], struct pawl_err *err);
+
+/* index: PAWL_HUB_ANY_INDEX lets the hub choose. */
+void pawl_run_role_fill(struct pawl_run_role *to, uint32_t role, uint32_t index,
+                        const char *path, const char *config_path);
+
+/* --- a run --- */
+
+struct pawl_run_order {
+    struct pawl_cli *cli;
+    const struct pawl_cfg *cfg;
+    uint32_t actor_count;     /* to start */
+    uint32_t actor_count_min; /* with fewer that have not died for good, the run ends */
+};
+
+enum pawl_run_phase {
+    PAWL_RUN_ON,
+    PAWL_RUN_STOPPING_ACTORS,
+    PAWL_RUN_STOPPING_LEARNER,
+    PAWL_RUN_OVER,
+};
+
+/* What is known of one child besides what the supervision knows. */
+struct pawl_run_child {
+    struct pawl_run_role role;
+    uint64_t incarnation; /* of its connection */
+    bool is_welcome;
+    bool is_refused;                             /* the learner or the hub does not take it */
+    uint32_t state;                              /* 0: it has not said */
+    char waits_for[PAWL_HUB_TEXT_BYTES_MAX + 1]; /* HELD: as it says */
+};
+
+/* Child 0 is the learner, child i + 1 actor i. */
+struct pawl_run {
+    struct pawl_run_order order;
+    const struct pawl_run_cfg *cfg;
+    struct pawl_loop *loop;
+    struct pawl_hub hub;
+    struct pawl_supervise set;
+    struct pawl_run_folder folder;
+    struct pawl_run_figures figures;
+    struct pawl_progress progress;
+    struct pawl_run_child *children;
+    uint64_t start_ns;
+    int64_t start_wall_s;
+
+    enum pawl_run_phase phase;
+    int exit_code;
+    uint32_t stop_reason;
+    uint64_t actors_deadline_ns, learner_deadline_ns;
+    bool is_hard;    /* a second signal: nothing is waited for */
+    bool is_unclean; /* somebody did not end in order when asked */
+    bool has_facts;  /* command.txt and system.json are written */
+    bool has_told_memory;
+
+    char failed_role[PAWL_SUPERVISE_NAME_BYTES]; /* of the first error; "": none */
+    char failed_text[PAWL_ERR_TEXT_BYTES];
+};
+
+#define PAWL_RUN_LEARNER 0u
+
+/* Runs it to its end and prints what there is to say. Returns an enum pawl_exit. */
+int pawl_run_do(const struct pawl_run_order *order);
+
+/* --- what it says and leaves behind (pawl_run_report.c) --- */
+
+/* The first one stays. */
+void pawl_run_fail(struct pawl_run *run, const char *role, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+int pawl_run_write_config(struct pawl_run *run, struct pawl_err *err);
+/* The command and the machine; a failure is a warning. */
+void pawl_run_write_facts(struct pawl_run *run);
+int pawl_run_write_exit(struct pawl_run *run, struct pawl_err *err);
+
+void pawl_run_print_start(struct pawl_run *run);
+void pawl_run_print_memory(struct pawl_run *run);
+/* Who waits for whom. */
+void pawl_run_print_still(struct pawl_run *run, uint64_t still_ns, uint64_t now_ns);
+void pawl_run_print_end(struct pawl_run *run);
+
+/* One line of a child's standard error; also for `pawl actor --join`. */
+void pawl_run_forward_line(struct pawl_cli *cli, const char *child_name, const char *line);
+
+#endif

@@ -1,0 +1,313 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pawl_run.h"
+#include "runtime/clock.h"
+#include "runtime/json.h"
+#include "runtime/log.h"
+#include "runtime/verbs.h"
+
+#define EXIT_JSON_BYTES_MAX (1u << 20)
+
+void pawl_run_fail(struct pawl_run *run, const char *role, const char *format, ...)
+{
+    va_list args;
+    if (run->failed_text[0])
+        return;
+    va_start(args, format);
+    vsnprintf(run->failed_text, sizeof(run->failed_text), format, args);
+    va_end(args);
+    snprintf(run->failed_role, sizeof(run->failed_role), "%s", role);
+}
+
+/* --- files --- */
+
+int pawl_run_write_config(struct pawl_run *run, struct pawl_err *err)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    if (!out)
+        return pawl_err_set(err, errno, "config.toml: %s", strerror(errno));
+    fprintf(out,
+            "# The configuration of this run: every key, and where its value comes from.\n\n");
+    pawl_cfg_dump_origin(run->order.cfg, out);
+    int status = fclose(out) == 0
+                     ? pawl_run_folder_write(&run->folder, "config.toml", text, bytes, err)
+                     : pawl_err_set(err, ENOMEM, "config.toml: out of memory");
+    free(text);
+    return status;
+}
+
+/* A word of the command line as a shell reads it. */
+static void print_word(FILE *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-./=:,@%+";
+    if (word[0] && strspn(word, plain) == strlen(word)) {
+        fputs(word, out);
+        return;
+    }
+    fputc('\'', out);
+    for (; *word; word++)
+        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, out);
+    fputc('\'', out);
+}
+
+/* The words as the kernel has them: options and overrides in the order they were typed. */
+static void print_command(FILE *out)
+{
+    FILE *in = fopen("/proc/self/cmdline", "re");
+    char *word = NULL;
+    size_t bytes = 0;
+    for (int i = 0; in && getdelim(&word, &bytes, '\0', in) > 0; i++) {
+        if (i > 0)
+            fputc(' ', out);
+        print_word(out, word);
+    }
+    free(word);
+    if (in)
+        fclose(in);
+    fputc('\n', out);
+}
+
+static void write_text(struct pawl_run *run, const char *name, bool is_command)
+{
+    struct pawl_err err = {0};
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    if (!out)
+        return;
+    if (is_command)
+        print_command(out);
+    else
+        pawl_info_print_json(run->order.cli->program, out, NULL);
+    if (fclose(out) == 0 && pawl_run_folder_write(&run->folder, name, text, bytes, &err) != 0)
+        pawl_log_warn("cannot write", "file=%s error=%s", name, err.text);
+    free(text);
+}
+
+void pawl_run_write_facts(struct pawl_run *run)
+{
+    run->has_facts = true;
+    write_text(run, "command.txt", true);
+    write_text(run, "system.json", false);
+}
+
+static const char *outcome_of(const struct pawl_run *run)
+{
+    switch (run->exit_code) {
+    case PAWL_EXIT_DONE:
+        return "done";
+    case PAWL_EXIT_INTERRUPTED:
+        return "interrupted";
+    case PAWL_EXIT_CHILD:
+        return "a child died for good";
+    case PAWL_EXIT_MISSING:
+        return "something is missing";
+    default:
+        return "failed";
+    }
+}
+
+static void put_children(struct pawl_json_writer *json, const struct pawl_run *run)
+{
+    pawl_json_begin_array(json, "children");
+    for (uint32_t i = 0; i < run->set.child_count; i++) {
+        const struct pawl_child *child = &run->set.children[i];
+        char how[64];
+        pawl_json_begin_object(json, NULL);
+        pawl_json_put_string(json, "name", child->name);
+        pawl_json_put_u64(json, "starts", child->start_count);
+        pawl_json_put_string(json, "end",
+                             child->state == PAWL_CHILD_RUNNING
+                                 ? "killed by the supervisor"
+                                 : pawl_proc_exit_text(&child->exit, how, sizeof(how)));
+        pawl_json_put_bool(json, "left_alone", child->state == PAWL_CHILD_QUARANTINED);
+        pawl_json_end(json);
+    }
+    pawl_json_end(json);
+}
+
+static void put_counts(struct pawl_json_writer *json, const struct pawl_run *run)
+{
+    static const char *const names[] = {
+        "actor.env_steps",       "actor.episodes",        "actor.deadline_misses",
+        "actor.records",         "actor.records_dropped", "learner.records_ingested",
+        "learner.sequence_gaps", "learner.updates",       "learner.versions_published"};
+    pawl_json_begin_object(json, "counts");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        pawl_json_put_u64(json, names[i], pawl_run_figures_sum(&run->figures, names[i]).count);
+    pawl_json_end(json);
+}
+
+int pawl_run_write_exit(struct pawl_run *run, struct pawl_err *err)
+{
+    struct pawl_json_writer json;
+    char began[32];
+    time_t wall = (time_t)run->start_wall_s;
+    struct tm utc;
+    size_t bytes;
+    if (!run->has_facts)
+        pawl_run_write_facts(run);
+    strftime(began, sizeof(began), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&wall, &utc));
+
+    pawl_json_open_growing(&json, EXIT_JSON_BYTES_MAX);
+    json.indent_count = 2;
+    pawl_json_begin_object(&json, NULL);
+    pawl_json_put_i64(&json, "exit_code", run->exit_code);
+    pawl_json_put_string(&json, "outcome", outcome_of(run));
+    if (run->failed_text[0]) {
+        pawl_json_begin_object(&json, "first_error");
+        pawl_json_put_string(&json, "role", run->failed_role);
+        pawl_json_put_string(&json, "text", run->failed_text);
+        pawl_json_end(&json);
+    } else
+        pawl_json_put_null(&json, "first_error");
+    pawl_json_put_string(&json, "began", began);
+    pawl_json_put_f64(&json, "seconds",
+                      (double)(pawl_clock_now_ns() - run->start_ns) / (double)PAWL_NS_PER_S);
+    put_counts(&json, run);
+    put_children(&json, run);
+    pawl_json_end(&json);
+    const char *text = pawl_json_finish(&json, &bytes, err);
+    int status = text ? pawl_run_folder_write(&run->folder, "exit.json", text, bytes, err)
+                      : pawl_err_wrap(err, "exit.json");
+    pawl_json_close_writer(&json);
+    return status;
+}
+
+/* --- printing --- */
+
+void pawl_run_print_start(struct pawl_run *run)
+{
+    FILE *out = run->order.cli->out;
+    fprintf(out, "run folder  %s\n", run->folder.path);
+    fprintf(out, "processes   1 learner, %" PRIu32 " actor%s", run->order.actor_count,
+            run->order.actor_count == 1 ? "" : "s");
+    if (run->cfg->steps > 0)
+        fprintf(out, "; done after %" PRId64 " steps, Ctrl-C stops it before\n",
+                run->cfg->steps);
+    else
+        fprintf(out, "; runs until Ctrl-C\n");
+    fflush(out);
+}
+
+static double mib(uint64_t bytes)
+{
+    return (double)bytes / (1024.0 * 1024.0);
+}
+
+void pawl_run_print_memory(struct pawl_run *run)
+{
+    FILE *out = run->order.cli->out;
+    uint64_t kind_bytes[PAWL_SEGMENT_LAST + 1] = {0}, sum_bytes = 0;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < run->hub.table.used_count; i++) {
+        const struct pawl_hub_entry *entry = &run->hub.table.entries[i];
+        if (entry->id == 0 || entry->is_dropped || entry->kind > PAWL_SEGMENT_LAST)
+            continue;
+        kind_bytes[entry->kind] += entry->total_bytes;
+        sum_bytes += entry->total_bytes;
+        count++;
+    }
+    run->has_told_memory = true;
+    fprintf(out, "memory      %.1f MiB shared, in %" PRIu32 " segments that do not grow",
+            mib(sum_bytes), count);
+    const char *between = ": ";
+    for (uint32_t kind = 1; kind <= PAWL_SEGMENT_LAST; kind++) {
+        if (kind_bytes[kind] == 0)
+            continue;
+        fprintf(out, "%s%s %.1f", between, pawl_segment_kind_name(kind), mib(kind_bytes[kind]));
+        between = ", ";
+    }
+    fprintf(out, "\n");
+}
+
+/* The state letter of /proc/PID/stat, which stands behind the name in parentheses. */
+static char process_state(long pid)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    FILE *in = fopen(path, "re");
+    if (!in)
+        return '?';
+    size_t bytes = fread(text, 1, sizeof(text) - 1, in);
+    fclose(in);
+    text[bytes] = '\0';
+    const char *end = strrchr(text, ')');
+    return end && end[1] == ' ' ? end[2] : '?';
+}
+
+/* What one child does instead of moving. */
+static void print_waiting(FILE *out, const struct pawl_child *child,
+                          const struct pawl_run_child *known, uint64_t now_ns)
+{
+    fprintf(out, "%s ", child->name);
+    if (child->state == PAWL_CHILD_QUARANTINED)
+        fprintf(out, "died too often and is left alone");
+    else if (child->state == PAWL_CHILD_PAUSED)
+        fprintf(out, "died and starts again in %.1f s",
+                child->start_ns > now_ns
+                    ? (double)(child->start_ns - now_ns) / (double)PAWL_NS_PER_S
+                    : 0.0);
+    else if (child->state != PAWL_CHILD_RUNNING)
+        fprintf(out, "has ended");
+    else if (process_state(child->proc.pid) == 'T')
+        fprintf(out, "(process %ld) is stopped by a signal", (long)child->proc.pid);
+    else if (!known->is_welcome)
+        fprintf(out, "(process %ld) has not said hello yet", (long)child->proc.pid);
+    else if (known->state == PAWL_STATE_HELD && known->waits_for[0])
+        fprintf(out, "waits for %s", known->waits_for);
+    else if (known->state == PAWL_STATE_STARTING)
+        fprintf(out, "is starting%s%s", known->waits_for[0] ? ": " : "", known->waits_for);
+    else
+        fprintf(out, "(process %ld) %s and does not say for whom it waits",
+                (long)child->proc.pid,
+                process_state(child->proc.pid) == 'R' ? "computes" : "sleeps");
+}
+
+void pawl_run_print_still(struct pawl_run *run, uint64_t still_ns, uint64_t now_ns)
+{
+    FILE *out = run->order.cli->out;
+    fprintf(out, "nothing has moved for %.1f s: ", (double)still_ns / (double)PAWL_NS_PER_S);
+    for (uint32_t i = 0; i < run->set.child_count; i++) {
+        fprintf(out, i > 0 ? "; " : "");
+        print_waiting(out, &run->set.children[i], &run->children[i], now_ns);
+    }
+    fprintf(out, "\n");
+}
+
+void pawl_run_print_end(struct pawl_run *run)
+{
+    struct pawl_cli *cli = run->order.cli;
+    char steps[PAWL_PROGRESS_TEXT_BYTES], episodes[PAWL_PROGRESS_TEXT_BYTES];
+    if (run->folder.is_open) {
+        fprintf(
+            cli->out, "%s after %.1f s: %s steps, %s episodes; %s\n", outcome_of(run),
+            (double)(pawl_clock_now_ns() - run->start_ns) / (double)PAWL_NS_PER_S,
+            pawl_progress_number(
+                (double)pawl_run_figures_sum(&run->figures, "actor.env_steps").count, steps),
+            pawl_progress_number(
+                (double)pawl_run_figures_sum(&run->figures, "actor.episodes").count, episodes),
+            run->folder.path);
+        fflush(cli->out);
+    }
+    if (run->failed_text[0])
+        pawl_cli_fail(cli, run->exit_code, "%s: %s", run->failed_role, run->failed_text);
+}
+
+void pawl_run_forward_line(struct pawl_cli *cli, const char *child_name, const char *line)
+{
+    /* A line of the child's log begins with its time and has its role in it. */
+    if (line[0] >= '0' && line[0] <= '9')
+        fprintf(cli->err, "%s\n", line);
+    else
+        pawl_log_warn("child says", "child=%s text=%s", child_name, line);
+}

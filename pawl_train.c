@@ -1,0 +1,117 @@
+/* pawl_train.c: pawl train, learner and actor: from the command line to a run. */
+#include "pawl_train.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "actor/actor_cfg.h"
+#include "pawl_join.h"
+#include "pawl_run.h"
+
+/* Starts a run of this file. Nothing has been started or made when the configuration is wrong.
+ */
+static int run_file(struct pawl_cli *cli, const char *path, bool has_actors)
+{
+    struct pawl_cfg *cfg = NULL;
+    struct pawl_err err = {0};
+    struct pawl_cfg_source source = {
+        .path = path,
+        .environment = environ,
+        .words = cli->overrides,
+        .word_count = cli->override_count,
+    };
+    int exit_code = PAWL_EXIT_USAGE;
+    int status = pawl_cfg_open(&cfg, cli->program->tables, &source, &err);
+    if (status == 0) {
+        const struct pawl_actor_cfg *actor = pawl_cfg_fields(cfg, &pawl_actor_table);
+        const struct pawl_run_order order = {
+            .cli = cli,
+            .cfg = cfg,
+            .actor_count = has_actors ? (uint32_t)actor->count : 0,
+            .actor_count_min = has_actors ? (uint32_t)actor->min_count : 0,
+        };
+        exit_code = pawl_run_do(&order);
+    } else if (cfg)
+        pawl_cfg_problems_print(cfg, cli->err);
+    else
+        exit_code = pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
+    pawl_cfg_close(cfg);
+    return exit_code;
+}
+
+static int run_train(struct pawl_cli *cli, int argc, char **argv)
+{
+    (void)argc;
+    return run_file(cli, argv[0], true);
+}
+
+static int run_learner(struct pawl_cli *cli, int argc, char **argv)
+{
+    (void)argc;
+    return run_file(cli, argv[0], false);
+}
+
+static int run_actor(struct pawl_cli *cli, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    const char *folder = pawl_cli_value(cli, "join");
+    if (!folder)
+        return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
+                             "say which run: --join=RUN, the folder that 'pawl train' or 'pawl "
+                             "learner' printed");
+    return pawl_join_do(cli, folder);
+}
+
+#define EXIT_CODES                                                                             \
+    "Exit codes: 0 done, 1 failed, 2 the configuration is wrong, 3 something is missing, 4 a " \
+    "process died for good, 130 stopped and all have ended in order. A run that fails "        \
+    "repeats "                                                                                 \
+    "its first error in its last line and in exit.json."
+
+const struct pawl_cli_verb pawl_verb_train = {
+    .name = "train",
+    .help = "Start a run: a learner and its actors.",
+    .operands = "CONFIG",
+    .operand_min = 1,
+    .operand_max = 1,
+    .operand_type = PAWL_CLI_OPERAND_FILE,
+    .takes_config = true,
+    .details =
+        "Makes a new run folder under run.dir, starts the processes, starts those again that "
+        "die, and prints a line each log.period_s. Ctrl-C or SIGTERM ends the run within "
+        "run.stop_s: actors finish their step and make their environment safe, then the "
+        "learner takes in what they left; a second signal ends it at once, with exit code 1.\n"
+        "\n" EXIT_CODES "\n"
+        "\n"
+        "The environment variable PAWL_LIBEXEC names the folder of pawl-learner and "
+        "pawl-actor, where they are not beside this program or in ../libexec/pawl.",
+    .run = run_train,
+};
+
+const struct pawl_cli_verb pawl_verb_learner = {
+    .name = "learner",
+    .help = "Start a run without actors; others join it.",
+    .operands = "CONFIG",
+    .operand_min = 1,
+    .operand_max = 1,
+    .operand_type = PAWL_CLI_OPERAND_FILE,
+    .takes_config = true,
+    .details = "As 'pawl train', with the learner alone. Actors join by 'pawl actor "
+               "--join=RUN'.\n\n" EXIT_CODES,
+    .run = run_learner,
+};
+
+static const struct pawl_cli_option actor_options[] = {
+    {.name = "join", .value = "RUN", .help = "The run folder of the run to take part in."},
+};
+
+const struct pawl_cli_verb pawl_verb_actor = {
+    .name = "actor",
+    .help = "Add an actor to a run that is going on.",
+    .options = actor_options,
+    .option_count = 1,
+    .details = "The actor has the configuration of the run. It may be stopped (Ctrl-C) and "
+               "another started at any time; it ends when the run ends, with exit code 0.",
+    .run = run_actor,
+};
