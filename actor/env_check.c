@@ -21,8 +21,15 @@
 #define SEED_COUNT          8
 #define SEED_STRIDE         7919 /* beyond the seeds of a trace, and round in no base */
 #define WARM_COUNT          100
-#define RSS_GROWTH_MAX      (4l << 20) /* less is the allocator's and the kernel's */
 #define REALTIME_STEP_COUNT 20
+
+/* Less growth is the allocator's and the kernel's; the thread sanitizer's shadow comes on top.
+ */
+#ifdef __SANITIZE_THREAD__
+#define RSS_GROWTH_MAX (64l << 20)
+#else
+#define RSS_GROWTH_MAX (4l << 20)
+#endif
 
 /* One checked environment and memory for its observations. */
 struct subject {
