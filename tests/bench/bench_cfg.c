@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "support/bench.h"
 
 #define ROW_COUNT  24000
 #define RUN_COUNT  15
@@ -54,23 +55,10 @@ static void write_file(const char *path)
         abort();
 }
 
-static double now_ms(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
 int main(void)
 {
     char path[] = "/tmp/pawl_bench_cfg_XXXXXX";
-    double took_ms[RUN_COUNT], cpu_ms[RUN_COUNT];
+    double took_ns[RUN_COUNT], cpu_ns[RUN_COUNT];
     int fd = mkstemp(path);
 
     if (fd < 0)
@@ -82,23 +70,20 @@ int main(void)
         struct pawl_cfg *cfg;
         struct pawl_err err = {0};
         struct pawl_cfg_source source = {.path = path};
-        double start_ms = now_ms(CLOCK_MONOTONIC);
-        double cpu_start_ms = now_ms(CLOCK_THREAD_CPUTIME_ID);
+        double start_ns = bench_now_ns();
+        double cpu_start_ns = bench_cpu_ns();
 
         if (pawl_cfg_open(&cfg, tables, &source, &err) != 0) {
             fprintf(stderr, "%s\n", err.text);
             unlink(path);
             return 1;
         }
-        took_ms[i] = now_ms(CLOCK_MONOTONIC) - start_ms;
-        cpu_ms[i] = now_ms(CLOCK_THREAD_CPUTIME_ID) - cpu_start_ms;
+        took_ns[i] = bench_now_ns() - start_ns;
+        cpu_ns[i] = bench_cpu_ns() - cpu_start_ns;
         pawl_cfg_close(cfg);
     }
     unlink(path);
-    qsort(took_ms, RUN_COUNT, sizeof(took_ms[0]), compare);
-    qsort(cpu_ms, RUN_COUNT, sizeof(cpu_ms[0]), compare);
-    printf("cfg_parse_1mb_ms %.1f ms\n", took_ms[RUN_COUNT / 2]);
-    printf("cfg_parse_1mb_cpu_ms %.1f ms\n", cpu_ms[RUN_COUNT / 2]);
-    printf("cfg_parse_1mb_max_ms %.1f ms\n", took_ms[RUN_COUNT - 1]);
+    bench_print_spread("cfg_parse_1mb_ms", took_ns, RUN_COUNT, 1e-6, "ms");
+    bench_print_spread("cfg_parse_1mb_cpu_ms", cpu_ns, RUN_COUNT, 1e-6, "ms");
     return 0;
 }

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
+
+#include "support/bench.h"
 
 #define READ_COUNT 20000
 #define RUN_COUNT  101
@@ -17,7 +18,7 @@
 #define SLACK_NS   50000ul
 #define PERIOD_NS  PAWL_NS_PER_MS
 
-static uint64_t samples[TICK_COUNT];
+static double samples[TICK_COUNT];
 
 /* Keeps a loop whose results nobody reads. */
 static void keep(uint64_t value)
@@ -25,39 +26,26 @@ static void keep(uint64_t value)
     __asm__ volatile("" : : "r"(value));
 }
 
-static int ascending(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static void print(const char *name, size_t count, double scale, const char *unit)
-{
-    qsort(samples, count, sizeof(samples[0]), ascending);
-    printf("%s_p50 %.2f %s\n", name, (double)samples[count / 2] * scale, unit);
-    printf("%s_p99 %.2f %s\n", name, (double)samples[count * 99 / 100] * scale, unit);
-}
-
 static void bench_reading(void)
 {
     struct pawl_tsc tsc;
     pawl_tsc_calibrate(&tsc, PAWL_TSC_WINDOW_NS, NULL);
-    printf("tsc_is_used %d bool\n", tsc.fallback_reason == NULL);
+    bench_print("tsc_is_used", tsc.fallback_reason == NULL, "bool");
 
     for (int run = 0; run < RUN_COUNT; run++) {
-        uint64_t before_ns = pawl_clock_now_ns();
+        double before_ns = bench_now_ns();
         for (int i = 0; i < READ_COUNT; i++)
             keep(pawl_clock_now_ns());
-        samples[run] = pawl_clock_now_ns() - before_ns;
+        samples[run] = (bench_now_ns() - before_ns) / READ_COUNT;
     }
-    print("clock_now_ns", RUN_COUNT, 1.0 / READ_COUNT, "ns");
+    bench_print_spread("clock_now_ns", samples, RUN_COUNT, 1.0, "ns");
     for (int run = 0; run < RUN_COUNT; run++) {
-        uint64_t before_ns = pawl_clock_now_ns();
+        double before_ns = bench_now_ns();
         for (int i = 0; i < READ_COUNT; i++)
             keep(pawl_tsc_to_ns(&tsc, pawl_tsc_read(&tsc)));
-        samples[run] = pawl_clock_now_ns() - before_ns;
+        samples[run] = (bench_now_ns() - before_ns) / READ_COUNT;
     }
-    print("tsc_read_to_ns", RUN_COUNT, 1.0 / READ_COUNT, "ns");
+    bench_print_spread("tsc_read_to_ns", samples, RUN_COUNT, 1.0, "ns");
 }
 
 static void bench_plain_sleep(const char *name, unsigned long slack_ns)
@@ -69,17 +57,9 @@ static void bench_plain_sleep(const char *name, unsigned long slack_ns)
                                .tv_nsec = (long)(due_ns % PAWL_NS_PER_S)};
         while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL) == EINTR)
             ;
-        samples[i] = pawl_clock_now_ns() - due_ns;
+        samples[i] = (double)(pawl_clock_now_ns() - due_ns);
     }
-    print(name, TICK_COUNT, 1e-3, "us");
-}
-
-static uint64_t cpu_ns(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * PAWL_NS_PER_S +
-           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * PAWL_NS_PER_US;
+    bench_print_spread(name, samples, TICK_COUNT, 1e-3, "us");
 }
 
 static void bench_pace(void)
@@ -93,22 +73,22 @@ static void bench_pace(void)
     }
     for (int i = 0; i < WARM_UP; i++)
         pawl_pace_wait(&pace);
-    uint64_t cpu_before_ns = cpu_ns(), before_ns = pawl_clock_now_ns();
+    double cpu_before_ns = bench_cpu_ns(), before_ns = bench_now_ns();
     for (int i = 0; i < TICK_COUNT; i++)
-        samples[i] = pawl_pace_wait(&pace).lateness_ns;
-    uint64_t cpu_used_ns = cpu_ns() - cpu_before_ns;
-    uint64_t wall_ns = pawl_clock_now_ns() - before_ns;
-    print("pace_lateness", TICK_COUNT, 1e-3, "us");
-    printf("pace_spin_tail %.1f us\n", (double)pace.spin_ns * 1e-3);
-    printf("pace_skipped %llu count\n", (unsigned long long)pace.skipped_count);
-    printf("pace_cpu %.1f %%\n", 100.0 * (double)cpu_used_ns / (double)wall_ns);
+        samples[i] = (double)pawl_pace_wait(&pace).lateness_ns;
+    double cpu_used_ns = bench_cpu_ns() - cpu_before_ns;
+    double wall_ns = bench_now_ns() - before_ns;
+    bench_print_spread("pace_lateness_us", samples, TICK_COUNT, 1e-3, "us");
+    bench_print("pace_spin_tail_us", (double)pace.spin_ns * 1e-3, "us");
+    bench_print("pace_skipped", (double)pace.skipped_count, "count");
+    bench_print("pace_cpu", 100.0 * cpu_used_ns / wall_ns, "%");
 }
 
 int main(void)
 {
     bench_reading();
-    bench_plain_sleep("nanosleep_lateness", SLACK_NS);
-    bench_plain_sleep("nanosleep_no_slack_lateness", 1);
+    bench_plain_sleep("nanosleep_lateness_us", SLACK_NS);
+    bench_plain_sleep("nanosleep_no_slack_lateness_us", 1);
     bench_pace();
     return 0;
 }

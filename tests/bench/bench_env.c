@@ -6,22 +6,17 @@
 #include "actor/env_registry.h"
 #include "actor/env_spec.h"
 #include "actor/lanes.h"
-#include "runtime/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "support/bench.h"
 
 #define RUN_COUNT  101
 #define STEP_COUNT 2000
 
 static float action[PAWL_ENV_ACTIONS_MAX];
 static void *obs[PAWL_ENV_FIELDS_MAX];
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static int steps(struct pawl_lanes *lanes)
 {
@@ -47,11 +42,11 @@ static int checks(const struct pawl_env_spec *spec)
 
 static void print(const char *name, const char *what, double *took_ns)
 {
-    qsort(took_ns, RUN_COUNT, sizeof(took_ns[0]), compare);
-    double median_ns = took_ns[RUN_COUNT / 2], p99_ns = took_ns[RUN_COUNT * 99 / 100];
-    printf("%s_%s %.2f ns\n", name, what, median_ns);
-    printf("%s_%s_p99 %.2f ns\n", name, what, p99_ns);
-    printf("%s_%s_rate %.0f per_s\n", name, what, 1e9 / median_ns);
+    char line_name[96];
+    snprintf(line_name, sizeof(line_name), "%s_%s", name, what);
+    bench_print_spread(line_name, took_ns, RUN_COUNT, 1.0, "ns");
+    snprintf(line_name, sizeof(line_name), "%s_%s_rate", name, what);
+    bench_print(line_name, round(1e9 / bench_percentile(took_ns, RUN_COUNT, 50)), "per_s");
 }
 
 static int bench(const char *name, const struct pawl_lanes_cfg *cfg)
@@ -72,13 +67,13 @@ static int bench(const char *name, const struct pawl_lanes_cfg *cfg)
     pawl_philox_open(&philox, 1, 1, 1);
     pawl_env_act_random(action, spec, &philox);
     for (int i = 0; i < RUN_COUNT; i++) {
-        uint64_t start_ns = pawl_clock_now_ns();
+        double start_ns = bench_now_ns();
         failed_count += steps(lanes);
-        uint64_t middle_ns = pawl_clock_now_ns();
+        double middle_ns = bench_now_ns();
         failed_count += checks(spec);
-        uint64_t end_ns = pawl_clock_now_ns();
-        step_ns[i] = (double)(middle_ns - start_ns) / STEP_COUNT;
-        check_ns[i] = (double)(end_ns - middle_ns) / STEP_COUNT;
+        double end_ns = bench_now_ns();
+        step_ns[i] = (middle_ns - start_ns) / STEP_COUNT;
+        check_ns[i] = (end_ns - middle_ns) / STEP_COUNT;
     }
     print(name, "step", step_ns);
     print(name, "obs_check", check_ns);

@@ -2,12 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "runtime/clock.h"
 #include "runtime/durable.h"
 #include "runtime/linefile.h"
+#include "support/bench.h"
 
 #define RUN_COUNT   100
 #define BIG_BYTES   ((size_t)16 << 20)
@@ -17,29 +16,12 @@
 static const char path[] = "bench_io.tmp";
 static unsigned char *bytes;
 
-static int compare(const void *a, const void *b)
+static void print(const char *prefix, const char *what, double *values_ns, size_t count,
+                  double scale, const char *unit)
 {
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return (left > right) - (left < right);
-}
-
-/* NAME_UNIT is the median, NAME_p99_UNIT the 99th percentile. */
-static void print(const char *prefix, const char *name, uint64_t *values_ns, size_t count,
-                  double unit_ns, const char *unit)
-{
-    qsort(values_ns, count, sizeof(*values_ns), compare);
-    printf("%s_%s_%s %.2f %s\n", prefix, name, unit, (double)values_ns[count / 2] / unit_ns,
-           unit);
-    printf("%s_%s_p99_%s %.2f %s\n", prefix, name, unit,
-           (double)values_ns[count * 99 / 100] / unit_ns, unit);
-}
-
-/* The processor time of this thread: what the call costs it, without being preempted. */
-static uint64_t cpu_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * PAWL_NS_PER_S + (uint64_t)now.tv_nsec;
+    char name[96];
+    snprintf(name, sizeof(name), "%s_%s_%s", prefix, what, unit);
+    bench_print_spread(name, values_ns, count, scale, unit);
 }
 
 static void give_up(const struct pawl_err *err)
@@ -52,7 +34,7 @@ static void give_up(const struct pawl_err *err)
 /* Begins, then polls every 200 us like a loop that has other work. */
 static void measure(const char *prefix, enum pawl_io_queue_kind kind, size_t byte_count)
 {
-    static uint64_t begin_ns[RUN_COUNT], begin_cpu_ns[RUN_COUNT], polls_cpu_ns[RUN_COUNT],
+    static double begin_ns[RUN_COUNT], begin_cpu_ns[RUN_COUNT], polls_cpu_ns[RUN_COUNT],
         total_ns[RUN_COUNT];
     struct pawl_durable durable;
     struct pawl_err err = {0};
@@ -63,37 +45,37 @@ static void measure(const char *prefix, enum pawl_io_queue_kind kind, size_t byt
 
     for (int i = 0; i < RUN_COUNT; i++) {
         struct iovec part = {bytes, byte_count};
-        uint64_t start_cpu_ns = cpu_ns();
-        uint64_t start_ns = pawl_clock_now_ns();
+        double start_cpu_ns = bench_cpu_ns();
+        double start_ns = bench_now_ns();
         if (pawl_durable_begin(&durable, &part, 1, &err) != 0)
             give_up(&err);
-        begin_ns[i] = pawl_clock_now_ns() - start_ns;
-        begin_cpu_ns[i] = cpu_ns() - start_cpu_ns;
+        begin_ns[i] = bench_now_ns() - start_ns;
+        begin_cpu_ns[i] = bench_cpu_ns() - start_cpu_ns;
 
         enum pawl_durable_state state;
         polls_cpu_ns[i] = 0;
         do {
             usleep(200);
-            uint64_t before_ns = cpu_ns();
+            double before_ns = bench_cpu_ns();
             state = pawl_durable_poll(&durable, &err);
-            uint64_t took_ns = cpu_ns() - before_ns;
+            double took_ns = bench_cpu_ns() - before_ns;
             if (took_ns > polls_cpu_ns[i])
                 polls_cpu_ns[i] = took_ns;
         } while (state == PAWL_DURABLE_BUSY);
-        total_ns[i] = pawl_clock_now_ns() - start_ns;
+        total_ns[i] = bench_now_ns() - start_ns;
         if (state != PAWL_DURABLE_DONE)
             give_up(&err);
     }
-    print(prefix, "submit", begin_ns, RUN_COUNT, 1e3, "us");
-    print(prefix, "submit_cpu", begin_cpu_ns, RUN_COUNT, 1e3, "us");
-    print(prefix, "worst_poll_cpu", polls_cpu_ns, RUN_COUNT, 1e3, "us");
-    print(prefix, "total", total_ns, RUN_COUNT, 1e6, "ms");
+    print(prefix, "submit", begin_ns, RUN_COUNT, 1e-3, "us");
+    print(prefix, "submit_cpu", begin_cpu_ns, RUN_COUNT, 1e-3, "us");
+    print(prefix, "worst_poll_cpu", polls_cpu_ns, RUN_COUNT, 1e-3, "us");
+    print(prefix, "total", total_ns, RUN_COUNT, 1e-6, "ms");
     pawl_durable_close(&durable);
 }
 
 static void measure_lines(void)
 {
-    static uint64_t append_ns[LINE_COUNT];
+    static double append_ns[LINE_COUNT];
     struct pawl_linefile_cfg cfg = pawl_linefile_default_cfg();
     struct pawl_linefile file;
     struct pawl_err err = {0};
@@ -101,12 +83,12 @@ static void measure_lines(void)
     if (pawl_linefile_open(&file, pawl_io_sys(), path, &cfg, &err) != 0)
         give_up(&err);
     for (int i = 0; i < LINE_COUNT; i++) {
-        uint64_t begun_ns = pawl_clock_now_ns();
+        double begun_ns = bench_now_ns();
         if (pawl_linefile_append(&file, text, sizeof(text) - 1, &err) != 0)
             give_up(&err);
-        append_ns[i] = pawl_clock_now_ns() - begun_ns;
+        append_ns[i] = bench_now_ns() - begun_ns;
     }
-    print("linefile", "append", append_ns, LINE_COUNT, 1e3, "us");
+    print("linefile", "append", append_ns, LINE_COUNT, 1e-3, "us");
     pawl_linefile_close(&file);
 }
 

@@ -1,6 +1,5 @@
 /* What a line costs the thread that logs it: while the writer sleeps, while it is writing, and
  * when the line is not wanted, or an error that wakes the writer. */
-#include "runtime/clock.h"
 #include "runtime/log.h"
 
 #include <inttypes.h>
@@ -11,23 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "support/bench.h"
+
 #define LINE_COUNT 2000
 
-static uint64_t samples[LINE_COUNT];
+static double samples[LINE_COUNT];
 static atomic_bool is_enough;
-
-static int ascending(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static void print(const char *name)
-{
-    qsort(samples, LINE_COUNT, sizeof(samples[0]), ascending);
-    printf("log_line_ns_%s_p50 %" PRIu64 " ns\n", name, samples[LINE_COUNT / 2]);
-    printf("log_line_ns_%s_p99 %" PRIu64 " ns\n", name, samples[LINE_COUNT * 99 / 100]);
-}
 
 static void nap_us(long duration_us)
 {
@@ -37,26 +25,26 @@ static void nap_us(long duration_us)
 static void bench_idle_with_a_fraction(void)
 {
     for (uint64_t i = 0; i < LINE_COUNT; i++) {
-        uint64_t before_ns = pawl_clock_now_ns();
+        double before_ns = bench_now_ns();
         pawl_log_info("published", "version=%" PRIu64 " took_ms=%.1f", i, 3.2);
-        samples[i] = pawl_clock_now_ns() - before_ns;
+        samples[i] = bench_now_ns() - before_ns;
         nap_us(1000);
     }
-    print("idle_writer_fraction");
+    bench_print_spread("log_line_fraction_ns", samples, LINE_COUNT, 1.0, "ns");
 }
 
 static void bench(const char *name, long pause_us)
 {
     for (uint64_t i = 0; i < LINE_COUNT; i++) {
-        uint64_t before_ns = pawl_clock_now_ns();
+        double before_ns = bench_now_ns();
         pawl_log_info("published", "version=%" PRIu64 " bytes=%zu", i, (size_t)1048576);
-        samples[i] = pawl_clock_now_ns() - before_ns;
+        samples[i] = bench_now_ns() - before_ns;
         if (pause_us)
             nap_us(pause_us);
         else if (i % 64 == 63)
             pawl_log_flush(PAWL_NS_PER_S); /* a burst that the queue holds */
     }
-    print(name);
+    bench_print_spread(name, samples, LINE_COUNT, 1.0, "ns");
 }
 
 /* Keeps the writer at work: a flush wakes it. */
@@ -75,7 +63,7 @@ static void bench_busy(void)
     pthread_t thread;
     if (pthread_create(&thread, NULL, keep_busy, NULL) != 0)
         exit(1);
-    bench("busy_writer", 100);
+    bench("log_line_busy_writer_ns", 100);
     atomic_store(&is_enough, true);
     pthread_join(thread, NULL);
 }
@@ -83,12 +71,12 @@ static void bench_busy(void)
 static void bench_unwanted(void)
 {
     for (uint64_t i = 0; i < LINE_COUNT; i++) {
-        uint64_t before_ns = pawl_clock_now_ns();
+        double before_ns = bench_now_ns();
         for (int j = 0; j < 100; j++)
             pawl_log_debug("not wanted", "i=%d", j);
-        samples[i] = (pawl_clock_now_ns() - before_ns) / 100;
+        samples[i] = (bench_now_ns() - before_ns) / 100;
     }
-    print("unwanted");
+    bench_print_spread("log_line_unwanted_ns", samples, LINE_COUNT, 1.0, "ns");
 }
 
 static void bench_wake(void)
@@ -96,24 +84,23 @@ static void bench_wake(void)
     /* From several places, or they would only be counted. */
     size_t count = 0;
     for (int i = 0; i < 8; i++) {
-        uint64_t at_ns[6];
-        at_ns[0] = pawl_clock_now_ns();
+        double at_ns[6];
+        at_ns[0] = bench_now_ns();
         pawl_log_error("a", "i=%d", i);
-        at_ns[1] = pawl_clock_now_ns();
+        at_ns[1] = bench_now_ns();
         nap_us(2000);
-        at_ns[2] = pawl_clock_now_ns();
+        at_ns[2] = bench_now_ns();
         pawl_log_error("b", "i=%d", i);
-        at_ns[3] = pawl_clock_now_ns();
+        at_ns[3] = bench_now_ns();
         nap_us(2000);
-        at_ns[4] = pawl_clock_now_ns();
+        at_ns[4] = bench_now_ns();
         pawl_log_error("c", "i=%d", i);
-        at_ns[5] = pawl_clock_now_ns();
+        at_ns[5] = bench_now_ns();
         nap_us(2000);
         for (int j = 0; j < 6; j += 2)
             samples[count++] = at_ns[j + 1] - at_ns[j];
     }
-    qsort(samples, count, sizeof(samples[0]), ascending);
-    printf("log_error_line_ns_idle_writer_p50 %" PRIu64 " ns\n", samples[count / 2]);
+    bench_print_spread("log_error_line_ns", samples, count, 1.0, "ns");
 }
 
 int main(void)
@@ -132,15 +119,15 @@ int main(void)
         return 1;
     }
 
-    bench("idle_writer", 1000);
+    bench("log_line_ns", 1000);
     bench_idle_with_a_fraction();
-    bench("burst", 0);
+    bench("log_line_burst_ns", 0);
     bench_busy();
     bench_unwanted();
     bench_wake();
 
     struct pawl_log_counts counts = pawl_log_read_counts();
-    printf("log_dropped %" PRIu64 " count\n", counts.dropped_full_count);
+    bench_print("log_dropped", (double)counts.dropped_full_count, "count");
     pawl_log_stop();
     unlink(path);
     return 0;

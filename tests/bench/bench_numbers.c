@@ -4,9 +4,7 @@
 #include "runtime/rng.h"
 #include "runtime/sha256.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
+#include "support/bench.h"
 
 #define RUN_COUNT  301
 #define DRAW_COUNT 4096
@@ -17,31 +15,16 @@ static struct pawl_philox philox;
 static unsigned char data[DATA_BYTES];
 static volatile double sink; /* keeps the draws from being optimised away */
 
-static double now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void print(const char *name, double run(void), double parts, const char *unit)
+static void print_draws(const char *name, double run(void), double parts, const char *unit)
 {
     static double took_ns[RUN_COUNT];
 
     for (int i = 0; i < RUN_COUNT; i++) {
-        double start = now_ns();
+        double start = bench_now_ns();
         sink = run();
-        took_ns[i] = (now_ns() - start) / parts;
+        took_ns[i] = (bench_now_ns() - start) / parts;
     }
-    qsort(took_ns, RUN_COUNT, sizeof(took_ns[0]), compare);
-    printf("%s %.3f %s\n", name, took_ns[RUN_COUNT / 2], unit);
-    printf("%s_p99 %.3f %s\n", name, took_ns[RUN_COUNT * 99 / 100], unit);
+    bench_print_spread(name, took_ns, RUN_COUNT, 1.0, unit);
 }
 
 #define DRAWS(name, draw)                                                                      \
@@ -80,16 +63,16 @@ int main(void)
 {
     pawl_rng_seed(&rng, 1);
     pawl_philox_open(&philox, 1, 0, 0);
-    double start = now_ns();
+    double start = bench_now_ns();
     sink = pawl_rng_normal(&rng);
-    printf("normal_first_us %.1f us\n", (now_ns() - start) / 1e3);
-    print("pcg64_double_ns", pcg64_doubles, DRAW_COUNT, "ns");
-    print("pcg64_integer_ns", pcg64_integers, DRAW_COUNT, "ns");
-    print("pcg64_normal_ns", pcg64_normals, DRAW_COUNT, "ns");
-    print("philox_double_ns", philox_doubles, DRAW_COUNT, "ns");
-    print("philox_normal_ns", philox_normals, DRAW_COUNT, "ns");
-    print("crc32c_ns_per_byte", crc32c_of_data, DATA_BYTES, "ns");
-    print("crc32c_by_table_ns_per_byte", crc32c_by_table_of_data, DATA_BYTES, "ns");
-    print("sha256_ns_per_byte", sha256_of_data, DATA_BYTES, "ns");
+    bench_print("normal_first_us", (bench_now_ns() - start) / 1e3, "us");
+    print_draws("pcg64_double_ns", pcg64_doubles, DRAW_COUNT, "ns");
+    print_draws("pcg64_integer_ns", pcg64_integers, DRAW_COUNT, "ns");
+    print_draws("pcg64_normal_ns", pcg64_normals, DRAW_COUNT, "ns");
+    print_draws("philox_double_ns", philox_doubles, DRAW_COUNT, "ns");
+    print_draws("philox_normal_ns", philox_normals, DRAW_COUNT, "ns");
+    print_draws("crc32c_ns_per_byte", crc32c_of_data, DATA_BYTES, "ns");
+    print_draws("crc32c_by_table_ns_per_byte", crc32c_by_table_of_data, DATA_BYTES, "ns");
+    print_draws("sha256_ns_per_byte", sha256_of_data, DATA_BYTES, "ns");
     return 0;
 }

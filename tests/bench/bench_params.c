@@ -1,7 +1,6 @@
 /* bench_params.c: what it costs to acquire parameters and to publish them. A reader thread
  * acquires all the time while 1 MiB versions come as fast as they can be written, and looks at
  * every word of some of them; then versions of 1 GiB, where there is memory for it. */
-#include "runtime/clock.h"
 #include "runtime/tsc.h"
 #include "shm/board.h"
 #include "shm/memory.h"
@@ -10,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "support/bench.h"
 
 #define MIB           (UINT64_C(1) << 20)
 #define ACQUIRE_COUNT 200000
@@ -29,19 +30,6 @@ static struct pawl_tsc tsc;
 static _Atomic bool is_stopping;
 static uint64_t torn_count, acquire_count;
 static double acquire_ns[ACQUIRE_COUNT];
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void print(const char *name, double *values, size_t count, double per, const char *unit)
-{
-    qsort(values, count, sizeof(values[0]), compare);
-    printf("%s_p50 %.1f %s\n", name, values[count / 2] / per, unit);
-    printf("%s_p99 %.1f %s\n", name, values[count * 99 / 100] / per, unit);
-}
 
 static bool open_board(uint64_t bytes, uint32_t slot_count, struct pawl_err *err)
 {
@@ -100,9 +88,9 @@ static void publish(double *took_ns, size_t count, uint64_t *blob, uint64_t byte
     for (size_t i = 0; i < count; i++) {
         for (uint64_t word = 0; word < bytes / 8; word++)
             blob[word] = board.tx.generation;
-        uint64_t start = pawl_clock_now_ns();
+        double start_ns = bench_now_ns();
         pawl_board_put(&board.tx, blob, board.tx.generation);
-        took_ns[i] = (double)(pawl_clock_now_ns() - start);
+        took_ns[i] = bench_now_ns() - start_ns;
     }
 }
 
@@ -114,17 +102,17 @@ static int bench_small(struct pawl_err *err)
     if (!blob || !open_board(MIB, 0, err))
         return 1;
     publish(took_ns, PUBLISH_COUNT, blob, MIB);
-    print("publish_1mib_idle", took_ns, PUBLISH_COUNT, 1e3, "us");
+    bench_print_spread("publish_1mib_idle_us", took_ns, PUBLISH_COUNT, 1e-3, "us");
     pthread_create(&reader, NULL, read_all_the_time, NULL);
     publish(took_ns, PUBLISH_COUNT, blob, MIB);
     atomic_store(&is_stopping, true);
     pthread_join(reader, NULL);
-    print("publish_1mib", took_ns, PUBLISH_COUNT, 1e3, "us");
-    print("acquire", acquire_ns, acquire_count, 1.0, "ns");
-    printf("acquire_retries %llu count\n", (unsigned long long)board.rx.retries_count);
-    printf("acquired %llu count\n", (unsigned long long)acquire_count);
-    printf("torn %llu count\n", (unsigned long long)torn_count);
-    printf("skipped %llu count\n", (unsigned long long)pawl_board_count(board.tx.page).skipped);
+    bench_print_spread("publish_1mib_us", took_ns, PUBLISH_COUNT, 1e-3, "us");
+    bench_print_spread("acquire_ns", acquire_ns, acquire_count, 1.0, "ns");
+    bench_print("acquire_retries", (double)board.rx.retries_count, "count");
+    bench_print("acquired", (double)acquire_count, "count");
+    bench_print("torn", (double)torn_count, "count");
+    bench_print("skipped", (double)pawl_board_count(board.tx.page).skipped, "count");
     close_board();
     free(blob);
     return torn_count != 0;
@@ -144,7 +132,7 @@ static int bench_quiet(struct pawl_err *err)
         pawl_board_release(&board.rx);
         acquire_ns[i] = (double)(pawl_tsc_to_ns(&tsc, end) - pawl_tsc_to_ns(&tsc, start));
     }
-    print("acquire_quiet", acquire_ns, ACQUIRE_COUNT, 1.0, "ns");
+    bench_print_spread("acquire_quiet_ns", acquire_ns, ACQUIRE_COUNT, 1.0, "ns");
     close_board();
     return 0;
 }
@@ -161,11 +149,11 @@ static int bench_large(struct pawl_err *err)
     if (!blob || !open_board(bytes, 2, err))
         return 1;
     publish(took_ns, 7, blob, bytes);
-    print("publish_1gib", took_ns, 7, 1e6, "ms");
-    printf("publish_1gib_best %.1f ms\n", took_ns[0] / 1e6);
+    bench_print_spread("publish_1gib_ms", took_ns, 7, 1e-6, "ms");
+    bench_print("publish_1gib_best_ms", took_ns[0] * 1e-6, "ms");
     const struct pawl_board_slot *slot = pawl_board_acquire(&board.rx);
     torn_count += !slot || !is_whole(slot, bytes);
-    printf("torn_1gib %llu count\n", (unsigned long long)torn_count);
+    bench_print("torn_1gib", (double)torn_count, "count");
     close_board();
     free(blob);
     return torn_count != 0;

@@ -2,19 +2,14 @@
  * arm, with the kernels of this processor, by the number of lanes that act at once. */
 #include "policy/policy.h"
 #include "policy/policy_cfg.h"
-#include "runtime/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "support/bench.h"
+
 #define RUN_COUNT 201
 #define LANE_MAX  64
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static void measure(const struct pawl_policy_ops *ops, uint32_t obs_count,
                     uint32_t action_count, uint32_t lane_count)
@@ -54,15 +49,15 @@ static void measure(const struct pawl_policy_ops *ops, uint32_t obs_count,
     static double took_ns[RUN_COUNT];
     uint32_t repeat_count = 2048 / lane_count;
     for (size_t run = 0; run < RUN_COUNT; run++) {
-        uint64_t start_ns = pawl_clock_now_ns();
+        double start_ns = bench_now_ns();
         for (uint32_t i = 0; i < repeat_count; i++)
             ops->act(policy, records, lane_count);
-        took_ns[run] =
-            (double)(pawl_clock_now_ns() - start_ns) / (double)(repeat_count * lane_count);
+        took_ns[run] = (bench_now_ns() - start_ns) / (double)(repeat_count * lane_count);
     }
-    qsort(took_ns, RUN_COUNT, sizeof(took_ns[0]), compare);
-    printf("policy_%s_obs%u_act%u_lanes%u_p50 %.0f ns\n", ops->name, obs_count, action_count,
-           lane_count, took_ns[RUN_COUNT / 2]);
+    char name[96];
+    snprintf(name, sizeof(name), "policy_%s_obs%u_act%u_lanes%u_ns", ops->name, obs_count,
+             action_count, lane_count);
+    bench_print_spread(name, took_ns, RUN_COUNT, 1.0, "ns");
 
     for (size_t i = 0; i < count; i++)
         free((void *)(uintptr_t)tensors[i].data);

@@ -24,6 +24,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/bench.h"
+
 #define ROUNDS_DEFAULT 9
 #define ROUNDS_MAX     101
 #define WAKE_COUNT     300
@@ -76,24 +78,12 @@ static struct samples distance_ns[CLASS_COUNT], wake_ns;
 static size_t dropped_count;
 static struct pawl_tsc tsc;
 static unsigned char out_buffer[BUFFER_BYTES], in_buffer[BUFFER_BYTES];
-static uint64_t trips[TRIP_COUNT_MAX];
+static double trips[TRIP_COUNT_MAX];
 
 static void give_up(const char *what)
 {
     fprintf(stderr, "bench_ring: %s\n", what);
     exit(1);
-}
-
-static int ascending_u64(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static int ascending_double(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 static void add(struct samples *samples, double value)
@@ -206,8 +196,8 @@ static void play_ping(struct link *there, struct link *back, const struct size *
         uint64_t start_ticks = pawl_tsc_read(&tsc);                                            \
         send_record(&there->tx, i, bytes);                                                     \
         receive_record(&back->rx, i, bytes);                                                   \
-        trips[i] =                                                                             \
-            pawl_tsc_to_ns(&tsc, pawl_tsc_read(&tsc)) - pawl_tsc_to_ns(&tsc, start_ticks);     \
+        trips[i] = (double)(pawl_tsc_to_ns(&tsc, pawl_tsc_read(&tsc)) -                        \
+                            pawl_tsc_to_ns(&tsc, start_ticks));                                \
     }
     FOR_SIZE(size->bytes, PING)
 }
@@ -296,9 +286,9 @@ static void run_trial(const struct size *size, int method, struct control *contr
         dropped_count++;
     } else {
         uint64_t timed_count = size->record_count - size->record_count / 10 - 1;
-        qsort(trips, size->trip_count, sizeof(trips[0]), ascending_u64);
+        bench_sort(trips, size->trip_count);
         add(&figures->rate[class], (double)timed_count * 1e9 / (double)control->throughput_ns);
-        add(&figures->trip_ns[class], (double)trips[size->trip_count / 2] / 2);
+        add(&figures->trip_ns[class], trips[size->trip_count / 2] / 2);
         add(&distance_ns[class], before_ns);
     }
     close_link(&there);
@@ -356,15 +346,15 @@ static void run_wakes(void)
         pawl_ring_publish(tx);
         if (child != 0)
             wait_for_record(&back_bell, &back.rx);
-        trips[i] =
-            pawl_tsc_to_ns(&tsc, pawl_tsc_read(&tsc)) - pawl_tsc_to_ns(&tsc, start_ticks);
+        trips[i] = (double)(pawl_tsc_to_ns(&tsc, pawl_tsc_read(&tsc)) -
+                            pawl_tsc_to_ns(&tsc, start_ticks));
     }
     if (child == 0)
         _exit(0);
     unpin_priority();
     waitpid(child, &status, 0);
-    qsort(trips, WAKE_COUNT, sizeof(trips[0]), ascending_u64);
-    add(&wake_ns, (double)trips[WAKE_COUNT / 2] / 2);
+    bench_sort(trips, WAKE_COUNT);
+    add(&wake_ns, trips[WAKE_COUNT / 2] / 2);
     pawl_bell_close(&there_bell);
     pawl_bell_close(&back_bell);
     close_link(&there);
@@ -376,7 +366,7 @@ static void print(const char *name, struct samples *samples, bool is_rate, const
 {
     if (!samples->count)
         return;
-    qsort(samples->values, samples->count, sizeof(double), ascending_double);
+    bench_sort(samples->values, samples->count);
     printf("%s_best %.1f %s\n", name, samples->values[is_rate ? samples->count - 1 : 0], unit);
     printf("%s_median %.1f %s\n", name, samples->values[samples->count / 2], unit);
 }

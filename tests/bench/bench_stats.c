@@ -1,10 +1,9 @@
 /* bench_stats.c: what one figure costs the process that records it. */
 #include "shm/stats.h"
 
-#include "runtime/clock.h"
-
 #include <stdio.h>
-#include <stdlib.h>
+
+#include "support/bench.h"
 
 #define RUN_COUNT    1001
 #define RECORD_COUNT 4096
@@ -19,12 +18,6 @@ static const struct pawl_stat_row rows[] = {
 
 static struct pawl_stats stats;
 static uint64_t values[RECORD_COUNT];
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static void record_all(uint32_t index)
 {
@@ -54,15 +47,13 @@ int main(void)
     }
     for (uint32_t index = 0; index < ROW_COUNT; index++) {
         for (size_t run = 0; run < RUN_COUNT; run++) {
-            uint64_t start_ns = pawl_clock_now_ns();
+            double start_ns = bench_now_ns();
             record_all(index);
-            took_ns[run] = (double)(pawl_clock_now_ns() - start_ns) / RECORD_COUNT;
+            took_ns[run] = (bench_now_ns() - start_ns) / RECORD_COUNT;
         }
-        qsort(took_ns, RUN_COUNT, sizeof(took_ns[0]), compare);
-        printf("stats_%s_p50 %.2f ns\n", rows[index].name + sizeof("bench.") - 1,
-               took_ns[RUN_COUNT / 2]);
-        printf("stats_%s_p99 %.2f ns\n", rows[index].name + sizeof("bench.") - 1,
-               took_ns[RUN_COUNT * 99 / 100]);
+        char name[64];
+        snprintf(name, sizeof(name), "stats_%s_ns", rows[index].name + sizeof("bench.") - 1);
+        bench_print_spread(name, took_ns, RUN_COUNT, 1.0, "ns");
     }
     pawl_stats_close(&stats);
     return 0;
