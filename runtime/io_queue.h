@@ -6,8 +6,7 @@
  * never a rename of what was not written.
  *
  *     struct pawl_io_op ops[] = {
- *         {.kind = PAWL_IO_OP_OPEN, .folder = folder, .name = "x.new", .flags = O_WRONLY |
- * O_CREAT},
+ *         {.kind = PAWL_IO_OP_OPEN, .folder = folder, .name = "x.new", .flags = flags},
  *         {.kind = PAWL_IO_OP_WRITE, .bytes = bytes, .byte_count = n},
  *         {.kind = PAWL_IO_OP_SYNC},
  *         {.kind = PAWL_IO_OP_CLOSE},

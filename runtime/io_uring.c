@@ -21,6 +21,8 @@
 #include "runtime/fault.h"
 #include "runtime/io_queue.h"
 
+#define PROBE_OP_COUNT 256 /* as many as the kernel's answer can name */
+
 _Static_assert(PAWL_IO_OP_BYTES_MAX <= INT32_MAX, "a completion carries the count as an int");
 
 struct uring {
@@ -53,20 +55,32 @@ static int check_abilities(struct io_uring *ring, struct pawl_err *err)
         IORING_OP_OPENAT, IORING_OP_CLOSE,    IORING_OP_FALLOCATE, IORING_OP_WRITE,
         IORING_OP_FSYNC,  IORING_OP_RENAMEAT, IORING_OP_UNLINKAT,
     };
-    struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
+    struct io_uring_probe *probe =
+        calloc(1, sizeof(*probe) + PROBE_OP_COUNT * sizeof(probe->ops[0]));
     if (!probe)
-        return refused(err, EPERM, "asking for its operations");
+        return pawl_err_set(err, ENOMEM, "io_uring: out of memory");
+    int code = io_uring_register_probe(ring, probe, PROBE_OP_COUNT);
     int missing = -1;
-    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+    for (size_t i = 0; code == 0 && i < sizeof(needed) / sizeof(needed[0]); i++)
         if (!io_uring_opcode_supported(probe, needed[i]))
             missing = needed[i];
-    io_uring_free_probe(probe);
+    free(probe);
+    if (code < 0)
+        return refused(err, -code, "asking for its operations");
     if (missing >= 0)
         return pawl_err_set(err, ENOSYS, "io_uring: this kernel lacks operation %d", missing);
     if (!(ring->features & IORING_FEAT_LINKED_FILE) || !(ring->features & IORING_FEAT_EXT_ARG))
         return pawl_err_set(
             err, ENOSYS, "io_uring: this kernel cannot link an open to a write (needs 5.17)");
     return 0;
+}
+
+static int register_slots(struct io_uring *ring, struct pawl_err *err)
+{
+    int slots[PAWL_IO_QUEUE_SLOTS_MAX];
+    memset(slots, -1, sizeof(slots));
+    int code = io_uring_register_files(ring, slots, PAWL_IO_QUEUE_SLOTS_MAX);
+    return code < 0 ? refused(err, -code, "registering file slots") : 0;
 }
 
 /* A filter may let the ring be made and refuse its use: try before anything depends on it. */
@@ -92,11 +106,9 @@ static int make_ring(struct uring *uring, struct pawl_err *err)
     if (code < 0)
         return refused(err, -code, "setting up a ring");
 
-    int slots[PAWL_IO_QUEUE_SLOTS_MAX];
-    memset(slots, -1, sizeof(slots));
     code = check_abilities(&uring->ring, err);
-    if (code == 0 && io_uring_register_files(&uring->ring, slots, PAWL_IO_QUEUE_SLOTS_MAX) < 0)
-        code = refused(err, EPERM, "registering file slots");
+    if (code == 0)
+        code = register_slots(&uring->ring, err);
     if (code == 0)
         code = check_submission(&uring->ring, err);
     uring->has_ring = code == 0;

@@ -1,12 +1,20 @@
 /* json.h: JSON is written by one small writer and read through one strict, bounded door.
  *
- *     struct pawl_json_writer out;                  struct pawl_json doc;
- *     pawl_json_open_growing(&out, 1 << 20);        pawl_json_open_file(&doc, path, &limits,
- * err); pawl_json_begin_object(&out, NULL);           struct pawl_json_at root =
- * pawl_json_root(&doc); pawl_json_put_i64(&out, "step", 41); pawl_json_get_object(&root,
- * "optim", &optim, err); pawl_json_end(&out); pawl_json_get_f64(&optim, "lr", 0, 1, &lr, err);
- *     text = pawl_json_finish(&out, &length, err);  -> "c.json: optim.lr: 3 is outside 0 .. 1"
- *     pawl_json_close_writer(&out);                 pawl_json_close(&doc);
+ *     struct pawl_json_writer out;
+ *     pawl_json_open_growing(&out, 1 << 20);
+ *     pawl_json_begin_object(&out, NULL);
+ *     pawl_json_put_i64(&out, "step", 41);
+ *     pawl_json_end(&out);
+ *     const char *text = pawl_json_finish(&out, &length, err);
+ *     pawl_json_close_writer(&out);
+ *
+ *     struct pawl_json doc;
+ *     if (pawl_json_open_file(&doc, "c.json", &limits, err) != 0) ...
+ *     struct pawl_json_at root = pawl_json_root(&doc), optim;
+ *     if (pawl_json_get_object(&root, "optim", &optim, err) != 0 ||
+ *         pawl_json_get_f64(&optim, "lr", 0, 1, &lr, err) != 0)
+ *         "c.json: optim.lr: a number within 0 .. 1 is wanted, got 3"
+ *     pawl_json_close(&doc);
  *
  * The writer remembers its first error; the puts need no check, pawl_json_finish() tells. The
  * reader refuses what JSON leaves open: duplicate keys, invalid UTF-8, a NUL inside a string,

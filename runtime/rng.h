@@ -4,8 +4,8 @@
  *     pawl_rng_seed(&rng, 7);                 np.random.default_rng(7)
  *     pawl_rng_double(&rng)                   .random()
  *     pawl_rng_uniform(&rng, -1.0, 1.0)       .uniform(-1.0, 1.0)
- *     pawl_rng_integer(&rng, 0, 9)            .integers(0, 9, endpoint=True), also
- * .integers(10) pawl_rng_normal(&rng)                   .standard_normal()
+ *     pawl_rng_integer(&rng, 0, 9)            .integers(10)
+ *     pawl_rng_normal(&rng)                   .standard_normal()
  *
  * So an environment that is re-written here starts where Gymnasium's does. For streams that
  * belong to a part of the program rather than to a model in Python, see philox.h.

@@ -3,12 +3,16 @@
  * All sockets are Unix SOCK_SEQPACKET: a message arrives whole or not at all, in order, and the
  * death of either side is seen by the other. A message may carry descriptors.
  *
- *     one side                                   other side
+ * One side:
+ *
  *     pawl_sock_listen(&listener, folder, "hub", &err);
- *                                                pawl_sock_connect(&fd, folder, "hub",
- * deadline, &err); pawl_sock_accept(&listener, &fd, &peer, deadline, &err);
- *     pawl_sock_receive(fd, &message, deadline, &err);
- *                                                pawl_sock_send(fd, &message, deadline, &err);
+ *     pawl_sock_accept(&listener, &fd, &peer, deadline_ns, &err);
+ *     pawl_sock_receive(fd, &message, deadline_ns, &err);
+ *
+ * The other:
+ *
+ *     pawl_sock_connect(&fd, folder, "hub", deadline_ns, &err);
+ *     pawl_sock_send(fd, &message, deadline_ns, &err);
  *
  * Every wait ends at `deadline_ns`, a time of pawl_clock_now_ns(); 0 means that nothing is
  * waited for. A deadline that passes is -EAGAIN and leaves *err as it was (only the caller

@@ -1,6 +1,7 @@
 #include "runtime/io.h"
 
 #include <errno.h>
+#include <liburing.h>
 #include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -550,6 +551,22 @@ static void refuse(int call_number, int code)
     ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
+/* The same for io_uring_register() of one kind. */
+static void refuse_register(unsigned kind, int code)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_register, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kind, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)code),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = 6, .filter = filter};
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
 static void a_thread_takes_over(const char *reason)
 {
     struct scratch scratch;
@@ -601,6 +618,17 @@ START_TEST(a_thread_takes_over_when_a_ring_may_not_be_equipped)
 }
 END_TEST
 
+START_TEST(the_kernels_own_reason_is_told)
+{
+    if (pawl_io_uring_works(NULL, 0)) {
+        refuse_register(IORING_REGISTER_FILES, EMFILE);
+        a_thread_takes_over("registering file slots: Too many open files");
+        refuse_register(IORING_REGISTER_PROBE, ENOMEM);
+        a_thread_takes_over("asking for its operations: Cannot allocate memory");
+    }
+}
+END_TEST
+
 START_TEST(a_ring_that_fails_later_loses_one_chain_and_is_made_anew)
 {
     struct pawl_io_queue queue;
@@ -628,21 +656,19 @@ END_TEST
 #define FAULT_TESTS
 #endif
 
-PAWL_TEST_MAIN("io", the_system_and_the_memory_do_the_same,
-               a_descriptor_that_is_none_is_an_error_of_every_call,
-               the_folder_of_a_path_is_found, listing_stops_when_told,
-               an_interrupted_call_is_retried_but_not_for_ever,
-               FAULT_TESTS a_cut_takes_names_and_content_that_were_not_synced,
-               a_rename_without_a_sync_can_lose_both_contents,
-               after_a_cut_no_call_succeeds_and_descriptors_can_be_closed,
-               a_failed_operation_of_any_kind_cancels_the_rest_in_every_runner,
-               a_short_write_cancels_the_rest_in_every_runner,
-               closing_a_queue_waits_and_closes_its_files,
-               a_chain_that_cannot_be_is_refused_with_the_rule,
-               waiting_is_bounded_and_a_second_chain_is_busy,
-               waiting_for_the_kernel_is_bounded_too, another_table_is_not_for_the_kernel,
-               a_thread_takes_over_when_rings_are_not_permitted,
-               a_thread_takes_over_when_rings_do_not_exist,
-               a_thread_takes_over_when_a_ring_may_not_be_entered,
-               a_thread_takes_over_when_a_ring_may_not_be_equipped,
-               a_ring_that_fails_later_loses_one_chain_and_is_made_anew)
+PAWL_TEST_MAIN(
+    "io", the_system_and_the_memory_do_the_same,
+    a_descriptor_that_is_none_is_an_error_of_every_call, the_folder_of_a_path_is_found,
+    listing_stops_when_told, an_interrupted_call_is_retried_but_not_for_ever,
+    FAULT_TESTS a_cut_takes_names_and_content_that_were_not_synced,
+    a_rename_without_a_sync_can_lose_both_contents,
+    after_a_cut_no_call_succeeds_and_descriptors_can_be_closed,
+    a_failed_operation_of_any_kind_cancels_the_rest_in_every_runner,
+    a_short_write_cancels_the_rest_in_every_runner, closing_a_queue_waits_and_closes_its_files,
+    a_chain_that_cannot_be_is_refused_with_the_rule,
+    waiting_is_bounded_and_a_second_chain_is_busy, waiting_for_the_kernel_is_bounded_too,
+    another_table_is_not_for_the_kernel, a_thread_takes_over_when_rings_are_not_permitted,
+    a_thread_takes_over_when_rings_do_not_exist,
+    a_thread_takes_over_when_a_ring_may_not_be_entered,
+    a_thread_takes_over_when_a_ring_may_not_be_equipped, the_kernels_own_reason_is_told,
+    a_ring_that_fails_later_loses_one_chain_and_is_made_anew)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -185,6 +187,32 @@ TEST_ON_BOTH(a_plain_file_is_always_ready)
     ck_assert_int_eq(seen.ready & (POLLIN | POLLERR | POLLNVAL), POLLIN);
     pawl_loop_remove(loop, watch);
     close(fd);
+}
+
+/* As stdin is for a dashboard: keys one by one, and the window that is closed. */
+TEST_ON_BOTH(the_keys_and_the_end_of_a_terminal_are_reported)
+{
+    int keyboard, terminal;
+    char key;
+    ck_assert_int_eq(openpty(&keyboard, &terminal, NULL, NULL, NULL), 0);
+    struct termios raw;
+    ck_assert_int_eq(tcgetattr(terminal, &raw), 0);
+    cfmakeraw(&raw);
+    ck_assert_int_eq(tcsetattr(terminal, TCSANOW, &raw), 0);
+    struct seen seen = {0};
+    uint64_t watch = add_fd(terminal, POLLIN, &seen);
+    ck_assert_int_eq(step(0), 0);
+    ck_assert_int_eq(write(keyboard, "q", 1), 1);
+    ck_assert_int_eq(step(soon()), 1);
+    ck_assert_int_eq(seen.ready, POLLIN);
+    ck_assert_int_eq(read(terminal, &key, 1), 1);
+    ck_assert_int_eq(key, 'q');
+    ck_assert_int_eq(step(0), 0);
+    close(keyboard);
+    ck_assert_int_eq(step(soon()), 1);
+    ck_assert_int_eq(seen.ready & POLLHUP, POLLHUP);
+    pawl_loop_remove(loop, watch);
+    close(terminal);
 }
 
 TEST_ON_BOTH(the_other_side_sees_a_close_after_a_removal)
@@ -722,7 +750,8 @@ TEST_ON_BOTH(a_shortage_in_the_kernel_passes)
 
 PAWL_TEST_MAIN("loop", a_ready_descriptor_is_reported_in_each_step_until_it_is_not,
                room_to_write_and_a_hang_up_are_reported, the_end_of_a_process_is_reported,
-               a_plain_file_is_always_ready, the_other_side_sees_a_close_after_a_removal,
+               a_plain_file_is_always_ready, the_keys_and_the_end_of_a_terminal_are_reported,
+               the_other_side_sees_a_close_after_a_removal,
                a_descriptor_closed_too_early_is_reported_once,
                a_descriptor_that_is_not_open_is_refused,
                a_watch_removed_by_another_callback_of_the_step_does_not_call,
