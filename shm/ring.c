@@ -94,13 +94,18 @@ void pawl_ring_place(void *body, const struct pawl_ring_geometry *geometry)
     }
 }
 
+static uint64_t room_count(uint32_t policy, uint64_t slot_count)
+{
+    return policy == PAWL_RING_OVERWRITE ? 0 : slot_count;
+}
+
 void pawl_ring_tx_init(struct pawl_ring_tx *tx, void *body,
                        const struct pawl_ring_geometry *geometry)
 {
     *tx = (struct pawl_ring_tx){
         .next = geometry->first,
         .tail_seen = geometry->first,
-        .room_count = geometry->policy == PAWL_RING_OVERWRITE ? 0 : geometry->slot_count,
+        .room_count = room_count((uint32_t)geometry->policy, geometry->slot_count),
         .mask = geometry->slot_count - 1,
         .stride_bytes = geometry->stride_bytes,
         .slots = (unsigned char *)body + FIRST_SLOT_OFFSET,
@@ -136,6 +141,10 @@ void pawl_ring_rx_init(struct pawl_ring_rx *rx, const void *body,
     };
     atomic_store_explicit(&ack->tail_futex, (uint32_t)start, memory_order_relaxed);
     atomic_store_explicit(&ack->consumed, rx->consumed_count, memory_order_relaxed);
+    /* The page may have been another ring's. */
+    atomic_store_explicit(&ack->lost, 0, memory_order_relaxed);
+    atomic_store_explicit(&ack->corrupt, 0, memory_order_relaxed);
+    atomic_store_explicit(&ack->lag_max, 0, memory_order_relaxed);
     /* Release pairs with the acquire load in pawl_ring_room_refresh(), as in a flush. */
     atomic_store_explicit(&ack->tail, start, memory_order_release);
 }
@@ -268,7 +277,9 @@ int pawl_ring_bind(struct pawl_ring_tx *tx, const struct pawl_segment *acks, uin
     tx->ack = ack;
     tx->bell = acks->header.geometry[ACKS_NEVER_SLEEPS] ? NULL : pawl_ring_acks_bell(acks);
     tx->doorbell_fd = doorbell_fd;
-    tx->rung_for = 0; /* this reader counts its sleeps from 1 again */
+    tx->rung_for = 0;            /* this reader counts its sleeps from 1 again */
+    tx->fault = PAWL_RING_SOUND; /* that was the reader before */
+    tx->room_count = room_count(tx->policy, tx->slot_count);
     if (tx->bell) {
         /* P6 for all that was committed while no reader, or the dead one, was told: pairs with
          * the fence in pawl_ring_bell_set(). */
@@ -412,7 +423,7 @@ static enum pawl_ring_result get_overwritten(struct pawl_ring_rx *rx,
         /* Marks are 2k and 2k - 1, so they know k modulo 2^63. */
         int64_t ahead = (int64_t)((((mark + 1) >> 1) - k) << 1) >> 1;
         if (ahead % (int64_t)rx->slot_count != 0) { /* the writer's word */
-            pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_COMMIT, mark);
+            pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_COMMIT, rx->next, mark);
             return PAWL_RING_QUARANTINED;
         }
         if (ahead < 0 || (ahead == 0 && mark % 2 != 0))
@@ -424,7 +435,7 @@ static enum pawl_ring_result get_overwritten(struct pawl_ring_rx *rx,
         if (!pawl_ring_copy_whole(slot, mark, record, data, rx->data_bytes))
             continue;
         if (rx->has_checksums && pawl_crc32c(0, data, record->bytes) != record->crc32c) {
-            pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_PAYLOAD, record->crc32c);
+            pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_PAYLOAD, rx->next, record->crc32c);
             return PAWL_RING_QUARANTINED;
         }
         pawl_ring_release(rx);
@@ -450,7 +461,7 @@ enum pawl_ring_result pawl_ring_get(struct pawl_ring_rx *rx, struct pawl_ring_re
     record->bytes = bytes;
     memcpy(data, slot->data, bytes);
     if (rx->has_checksums && pawl_crc32c(0, data, bytes) != record->crc32c) {
-        pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_PAYLOAD, record->crc32c);
+        pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_PAYLOAD, rx->next, record->crc32c);
         return PAWL_RING_QUARANTINED;
     }
     pawl_ring_release(rx);
@@ -472,7 +483,9 @@ bool pawl_ring_verify(struct pawl_ring_rx *rx, const struct pawl_ring_slot *slot
     uint32_t wanted = slot->record.crc32c;
     if (pawl_crc32c(0, slot->data, pawl_ring_slot_bytes(rx, slot)) == wanted)
         return true;
-    pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_PAYLOAD, wanted);
+    uint64_t index = (uint64_t)((const unsigned char *)slot - rx->slots) / rx->stride_bytes;
+    uint64_t position = rx->next + ((index - rx->next) & rx->mask);
+    pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_PAYLOAD, position, wanted);
     return false;
 }
 
@@ -495,11 +508,12 @@ void pawl_ring_tx_quarantine(struct pawl_ring_tx *tx, enum pawl_ring_fault fault
 }
 
 void pawl_ring_rx_quarantine(struct pawl_ring_rx *rx, enum pawl_ring_fault fault,
-                             uint64_t value)
+                             uint64_t position, uint64_t value)
 {
     if (rx->fault)
         return;
     rx->fault = fault;
+    rx->fault_position = position;
     rx->fault_value = value;
     atomic_store_explicit(&rx->ack->corrupt, 1, memory_order_relaxed);
 }
@@ -523,13 +537,16 @@ int pawl_ring_rx_state(const struct pawl_ring_rx *rx, struct pawl_err *err)
                             "writer under quarantine: record %" PRIu64
                             " does not have its checksum 0x%08" PRIx64
                             "; its memory is broken, start it again",
-                            rx->next, rx->fault_value);
-    return pawl_err_set(err, EPROTO,
-                        "writer under quarantine: commit word of slot %" PRIu64 " is %" PRIu64
-                        ", must be %" PRIu64 " (record) or %" PRIu64
-                        " (none yet); its memory is broken, start it again",
-                        rx->next & rx->mask, rx->fault_value, rx->next + 1,
-                        rx->next + 1 - rx->slot_count);
+                            rx->fault_position, rx->fault_value);
+    bool is_overwrite = rx->policy == PAWL_RING_OVERWRITE; /* marks are 2k there */
+    uint64_t factor = is_overwrite ? 2 : 1;
+    return pawl_err_set(
+        err, EPROTO,
+        "writer under quarantine: %s of slot %" PRIu64 " is %" PRIu64 ", must be %" PRIu64
+        " (record) or %" PRIu64 " (none yet)%s; its memory is broken, start it again",
+        is_overwrite ? "mark" : "commit word", rx->fault_position & rx->mask, rx->fault_value,
+        factor * (rx->fault_position + 1), factor * (rx->fault_position + 1 - rx->slot_count),
+        is_overwrite ? ", or of a later lap" : "");
 }
 
 size_t pawl_ring_evidence(const struct pawl_ring_rx *rx,
@@ -539,22 +556,39 @@ size_t pawl_ring_evidence(const struct pawl_ring_rx *rx,
     size_t slot_bytes = PAWL_RING_EVIDENCE_BYTES - page_bytes;
     if (slot_bytes > rx->stride_bytes)
         slot_bytes = rx->stride_bytes;
+    uint64_t position = rx->fault ? rx->fault_position : rx->next;
     memcpy(evidence, rx->page, page_bytes);
-    memcpy(evidence + page_bytes, pawl_ring_rx_slot(rx, rx->next), slot_bytes);
+    memcpy(evidence + page_bytes, pawl_ring_rx_slot(rx, position), slot_bytes);
     return page_bytes + slot_bytes;
 }
 
 /* Relaxed all: a snapshot for people. */
 #define READ(page, field) atomic_load_explicit(&(page)->field, memory_order_relaxed)
 
+/* All that ack says was read. A reader that died within its release has stored its tail and
+ * not the count; a tail that no record can have is left to its writer to find. */
+static void count_read(struct pawl_ring_counts *counts, const struct pawl_ring_ack *ack,
+                       uint64_t first)
+{
+    uint64_t read_count = READ(ack, tail) - first;
+    counts->consumed = READ(ack, consumed);
+    counts->lost = READ(ack, lost);
+    counts->corrupt = READ(ack, corrupt);
+    counts->lag_max = READ(ack, lag_max);
+    if (read_count > counts->consumed + counts->lost && read_count <= counts->committed)
+        counts->consumed = read_count - counts->lost;
+    /* What was read had been committed: this look at the reader is newer than the one at the
+     * writer, or the writer died between P4 and P5. */
+    if (counts->committed < counts->consumed + counts->lost)
+        counts->committed = counts->consumed + counts->lost;
+    counts->in_ring = counts->committed - counts->consumed - counts->lost;
+}
+
 struct pawl_ring_counts pawl_ring_count(const struct pawl_ring_page *page,
                                         const struct pawl_ring_ack *ack, uint64_t first)
 {
     struct pawl_ring_counts counts = {
         .committed = READ(page, head) - first,
-        .attempted = READ(page, attempted),
-        .dropped_newest = READ(page, dropped_newest),
-        .aborted = READ(page, aborted),
         .bytes = READ(page, bytes),
         .blocked_count = READ(page, blocked_count),
         .blocked_ns = READ(page, blocked_ns),
@@ -565,14 +599,13 @@ struct pawl_ring_counts pawl_ring_count(const struct pawl_ring_page *page,
         .copy_method = READ(page, copy_method),
         .distance_ns = READ(page, distance_ns),
     };
-    counts.claimed =
-        counts.attempted - counts.committed - counts.dropped_newest - counts.aborted;
-    if (ack) {
-        counts.consumed = READ(ack, consumed);
-        counts.lost = READ(ack, lost);
-        counts.corrupt = READ(ack, corrupt);
-        counts.lag_max = READ(ack, lag_max);
-    }
-    counts.in_ring = counts.committed - counts.consumed - counts.lost;
+    counts.in_ring = counts.committed;
+    if (ack)
+        count_read(&counts, ack, first);
+    counts.dropped_newest = READ(page, dropped_newest);
+    counts.aborted = READ(page, aborted);
+    counts.attempted = READ(page, attempted);
+    uint64_t settled = counts.committed + counts.dropped_newest + counts.aborted;
+    counts.claimed = counts.attempted > settled ? counts.attempted - settled : 0;
     return counts;
 }

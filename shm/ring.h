@@ -72,7 +72,8 @@ enum pawl_ring_result {
     PAWL_RING_QUARANTINED,
 };
 
-/* What both pages say; each number is right for itself, the sums while neither end moves. */
+/* What both pages say. While neither end moves, dead or alive, the sums are exact; of ends that
+ * move each number is right for itself, and none is below zero. */
 struct pawl_ring_counts {
     uint64_t attempted, committed, dropped_newest, aborted, claimed;
     uint64_t consumed, lost, in_ring;
@@ -122,9 +123,9 @@ struct pawl_ring_bell *pawl_ring_acks_bell(const struct pawl_segment *acks);
 struct pawl_ring_ack *pawl_ring_acks_page(const struct pawl_segment *acks, uint32_t index);
 
 /* Gives the producer its reader, or the next one after a reader died: from now on page `index`
- * of `acks` says what is read. `acks` stays the caller's and mapped for as long as tx is used.
- * doorbell_fd is an eventfd of the reader, the caller's; -1 when the reader never sleeps.
- * -EPROTO when the page's tail cannot be. */
+ * of `acks` says what is read, and a quarantine of the reader before is over. `acks` stays the
+ * caller's and mapped for as long as tx is used. doorbell_fd is an eventfd of the reader, the
+ * caller's; -1 when the reader never sleeps. -EPROTO when the page's tail cannot be. */
 int pawl_ring_bind(struct pawl_ring_tx *tx, const struct pawl_segment *acks, uint32_t index,
                    int doorbell_fd, struct pawl_err *err);
 
@@ -175,8 +176,9 @@ void pawl_ring_set_copy_method(struct pawl_ring_tx *tx, enum pawl_copy_method me
 int pawl_ring_tx_state(const struct pawl_ring_tx *tx, struct pawl_err *err);
 int pawl_ring_rx_state(const struct pawl_ring_rx *rx, struct pawl_err *err);
 
-/* Copies the writer's page (without its unused end) and then the slot at which the reader is,
- * for a dump of what was found wrong; returns the bytes copied. */
+/* Copies the writer's page (without its unused end) and then the slot that is broken, or else
+ * the one at which the reader is, for a dump of what was found wrong; returns the bytes copied.
+ */
 size_t pawl_ring_evidence(const struct pawl_ring_rx *rx,
                           unsigned char evidence[PAWL_RING_EVIDENCE_BYTES]);
 

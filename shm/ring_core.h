@@ -194,6 +194,7 @@ struct pawl_ring_rx {
     struct pawl_ring_ack *ack;
 
     enum pawl_ring_fault fault;
+    uint64_t fault_position;
     uint64_t fault_value;
     uint64_t first; /* position of the first record of this ring */
     uint32_t data_bytes;
@@ -206,7 +207,7 @@ struct pawl_ring_rx {
 void pawl_ring_tx_quarantine(struct pawl_ring_tx *tx, enum pawl_ring_fault fault,
                              uint64_t value);
 void pawl_ring_rx_quarantine(struct pawl_ring_rx *rx, enum pawl_ring_fault fault,
-                             uint64_t value);
+                             uint64_t position, uint64_t value);
 void pawl_ring_wake_reader(struct pawl_ring_tx *tx, uint32_t waiter);
 void pawl_ring_wake_writer(struct pawl_ring_rx *rx);
 
@@ -338,7 +339,7 @@ static inline bool pawl_ring_ready(struct pawl_ring_rx *rx, uint64_t index)
     if (commit == position + 1)
         return true;
     if (__builtin_expect(commit != position + 1 - rx->slot_count, 0)) /* the writer's word */
-        pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_COMMIT, commit);
+        pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_COMMIT, position, commit);
     return false;
 }
 
