@@ -1,6 +1,6 @@
 # Each rule about the text of the tree is a test, and lint_selftest shows that each one bites.
 
-foreach(rule layers format headers doors text)
+foreach(rule layers format headers doors text walk)
     add_test(NAME lint_${rule} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lint/${rule}.sh ${CMAKE_SOURCE_DIR})
     set_tests_properties(lint_${rule} PROPERTIES LABELS lint)
 endforeach()

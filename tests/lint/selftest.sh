@@ -26,7 +26,7 @@ expect()
     fi
 }
 
-for rule in layers format headers doors text; do
+for rule in layers format headers doors text walk; do
     fresh
     expect pass "$rule" "a clean tree"
 done
@@ -44,5 +44,7 @@ fresh && printf 'int x;\t\n' >"$tree/runtime/d.c" && expect fail text "a tab"
 fresh && printf 'int x; \n' >"$tree/runtime/d.c" && expect fail text "trailing space"
 fresh && printf 'int x;' >"$tree/runtime/d.c" && expect fail text "a missing last newline"
 fresh && printf '/* \303\251 */\n' >"$tree/runtime/d.c" && expect fail text "a byte that is not ASCII"
+fresh && mkdir "$tree/docs" && yes '1. `shm/b.c` `gone()`: it was here' | head -12 >"$tree/docs/architecture.md" &&
+    expect fail walk "a function that is no more"
 
 [ "$failures" -eq 0 ]
