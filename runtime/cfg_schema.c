@@ -5,8 +5,8 @@
 
 #include "runtime/cfg_internal.h"
 #include "runtime/json.h"
+#include "runtime/print.h"
 
-#define SCREEN_COLUMNS 80
 #define HELP_COLUMN    30 /* where the text beside a key begins */
 #define ALLOWED_BYTES  512
 #define STANDARD_BYTES 1024
@@ -32,44 +32,21 @@ static const char *type_word(const struct pawl_cfg_row *row)
     return words[row->type];
 }
 
-/* Prints words from `column` on, wrapped, each further line indented to `indent`, after
- * `prefix` at its very beginning. */
-static void print_wrapped(FILE *out, const char *text, int column, int indent,
-                          const char *prefix)
-{
-    bool is_first = true;
-
-    while (*text) {
-        int bytes = (int)strcspn(text, " ");
-        if (!is_first && column + 1 + bytes > SCREEN_COLUMNS) {
-            fprintf(out, "\n%s%*s", prefix, indent - (int)strlen(prefix), "");
-            column = indent;
-            is_first = true;
-        }
-        fprintf(out, "%s%.*s", is_first ? "" : " ", bytes, text);
-        column += bytes + !is_first;
-        is_first = false;
-        text += bytes;
-        text += strspn(text, " ");
-    }
-    fputc('\n', out);
-}
-
 static void summary(const struct pawl_cfg_table *table, FILE *out)
 {
     char name[PAWL_CFG_KEY_BYTES_MAX + 2];
 
     snprintf(name, sizeof(name), "[%s]", table->name);
-    int column = fprintf(out, "  %-20s ", name);
-    print_wrapped(out, table->help, column, 23, "");
+    int column = fprintf(out, "  %-20s", name);
+    pawl_print_wrapped(out, table->help, column, 23, "");
 }
 
 static void help(const struct pawl_cfg_table *table, FILE *out)
 {
     char allowed[ALLOWED_BYTES], standard[STANDARD_BYTES], text[2048];
 
-    fprintf(out, "[%s] ", table->name);
-    print_wrapped(out, table->help, (int)strlen(table->name) + 3, 4, "");
+    int heading = fprintf(out, "[%s]", table->name);
+    pawl_print_wrapped(out, table->help, heading, 4, "");
     for (size_t i = 0; i < table->row_count; i++) {
         const struct pawl_cfg_row *row = &table->rows[i];
 
@@ -77,26 +54,11 @@ static void help(const struct pawl_cfg_table *table, FILE *out)
         pawl_cfg_row_standard(row, standard, sizeof(standard));
         snprintf(text, sizeof(text), "%s (%s; default %s)", row->help, allowed, standard);
         int column = fprintf(out, "  --%s", row->key);
-        if (column + 1 > HELP_COLUMN)
-            fprintf(out, "\n%*s", HELP_COLUMN, "");
-        else
-            fprintf(out, "%*s", HELP_COLUMN - column, "");
-        print_wrapped(out, text, HELP_COLUMN, HELP_COLUMN, "");
-    }
-}
-
-/* Text for roff: a line may not begin with a control character, and - is a hyphen there. */
-static void print_roff(FILE *out, const char *text)
-{
-    if (*text == '.' || *text == '\'')
-        fputs("\\&", out);
-    for (; *text; text++) {
-        if (*text == '\\')
-            fputs("\\e", out);
-        else if (*text == '-')
-            fputs("\\-", out);
-        else
-            fputc(*text, out);
+        if (column + 1 > HELP_COLUMN) {
+            fputc('\n', out);
+            column = 0;
+        }
+        pawl_print_wrapped(out, text, column, HELP_COLUMN, "");
     }
 }
 
@@ -105,7 +67,7 @@ static void man(const struct pawl_cfg_table *table, FILE *out)
     char allowed[ALLOWED_BYTES], standard[STANDARD_BYTES];
 
     fprintf(out, ".SS [%s]\n", table->name);
-    print_roff(out, table->help);
+    pawl_print_roff(out, table->help);
     fputc('\n', out);
     for (size_t i = 0; i < table->row_count; i++) {
         const struct pawl_cfg_row *row = &table->rows[i];
@@ -113,11 +75,11 @@ static void man(const struct pawl_cfg_table *table, FILE *out)
         pawl_cfg_row_allowed(row, allowed, sizeof(allowed));
         pawl_cfg_row_standard(row, standard, sizeof(standard));
         fprintf(out, ".TP\n.B %s\n", row->key);
-        print_roff(out, row->help);
+        pawl_print_roff(out, row->help);
         fputs("\nAllowed: ", out);
-        print_roff(out, allowed);
+        pawl_print_roff(out, allowed);
         fputs("; default: ", out);
-        print_roff(out, standard);
+        pawl_print_roff(out, standard);
         fputs(".\n", out);
     }
 }
@@ -285,8 +247,8 @@ static void toml(const struct pawl_cfg_table *table, FILE *out)
 {
     char allowed[ALLOWED_BYTES], standard[STANDARD_BYTES], text[2048];
 
-    fputs("# ", out);
-    print_wrapped(out, table->help, 2, 2, "#");
+    fputc('#', out);
+    pawl_print_wrapped(out, table->help, 1, 2, "#");
     fprintf(out, "[%s]\n", table->name);
     for (size_t i = 0; i < table->row_count; i++) {
         const struct pawl_cfg_row *row = &table->rows[i];
@@ -294,8 +256,8 @@ static void toml(const struct pawl_cfg_table *table, FILE *out)
         pawl_cfg_row_allowed(row, allowed, sizeof(allowed));
         pawl_cfg_row_standard(row, standard, sizeof(standard));
         snprintf(text, sizeof(text), "%s (%s)", row->help, allowed);
-        fputs("\n# ", out);
-        print_wrapped(out, text, 2, 2, "#");
+        fputs("\n#", out);
+        pawl_print_wrapped(out, text, 1, 2, "#");
         fprintf(out, "%s = %s\n", last_part(row), standard);
     }
 }

@@ -41,7 +41,6 @@ enum pawl_exit {
 };
 
 #define PAWL_CLI_OPERANDS_ANY (-1) /* operand_max: no limit */
-#define PAWL_CLI_HELP_COLUMNS 80
 
 struct pawl_cli;
 struct pawl_cfg_table;

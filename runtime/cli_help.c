@@ -3,50 +3,10 @@
 #include <string.h>
 
 #include "runtime/cfg.h"
+#include "runtime/print.h"
 
 #define TERM_COLUMNS    34 /* where the explanation of a verb or an option begins */
 #define LABEL_BYTES_MAX 160
-
-/* Lines that are filled with words; a word that does not fit begins the next line at indent. */
-struct lines {
-    FILE *out;
-    int column, indent;
-};
-
-static void put_word(struct lines *lines, const char *word, int length)
-{
-    if (lines->column > lines->indent && lines->column + 1 + length > PAWL_CLI_HELP_COLUMNS) {
-        fputc('\n', lines->out);
-        lines->column = 0;
-    }
-    int blanks = lines->column < lines->indent ? lines->indent - lines->column
-                                               : lines->column > lines->indent;
-    fprintf(lines->out, "%*s%.*s", blanks, "", length, word);
-    lines->column += blanks + length;
-}
-
-static void put_text(struct lines *lines, const char *text)
-{
-    while (*text) {
-        int length = (int)strcspn(text, " \n");
-        if (length)
-            put_word(lines, text, length);
-        text += length;
-        for (; *text == ' ' || *text == '\n'; text++) {
-            if (*text == '\n') {
-                fputc('\n', lines->out);
-                lines->column = 0;
-            }
-        }
-    }
-}
-
-void pawl_cli_print_wrapped(FILE *out, const char *text, int column, int indent)
-{
-    struct lines lines = {.out = out, .column = column, .indent = indent};
-    put_text(&lines, text);
-    fputc('\n', out);
-}
 
 static void print_heading(FILE *out, const char *heading, bool has_color)
 {
@@ -61,7 +21,7 @@ static void print_term(FILE *out, const char *label, const char *help)
         fputc('\n', out);
         column = 0;
     }
-    pawl_cli_print_wrapped(out, help, column, TERM_COLUMNS);
+    pawl_print_wrapped(out, help, column, TERM_COLUMNS, "");
 }
 
 static void format_option(char *label, size_t label_bytes, const struct pawl_cli_option *option)
@@ -129,10 +89,11 @@ void pawl_cli_print_overview(const struct pawl_cli_program *program, FILE *out, 
     print_term(out, label, "The version.");
     if (!program->tables[0])
         return;
-    struct lines lines = {.out = out, .indent = 8};
+    struct pawl_print_lines lines = {.out = out, .indent = 8};
     lines.column = fprintf(out, "\ntables:") - 1;
+    lines.has_word = true;
     for (const struct pawl_cfg_table *const *table = program->tables; *table; table++)
-        put_word(&lines, (*table)->name, (int)strlen((*table)->name));
+        pawl_print_word(&lines, (*table)->name, (int)strlen((*table)->name));
     fputc('\n', out);
 }
 
@@ -142,17 +103,19 @@ void pawl_cli_print_usage(const struct pawl_cli_program *program,
     char label[LABEL_BYTES_MAX];
 
     format_verb(label, sizeof(label), program, verb);
-    struct lines lines = {.out = out, .indent = 11};
+    struct pawl_print_lines lines = {.out = out, .indent = 11};
     lines.column = fprintf(out, "usage: %s %s", program->name, label);
-    put_text(&lines, verb->operands ? verb->operands : "");
+    lines.has_word = true;
+    pawl_print_words(&lines, verb->operands ? verb->operands : "");
     for (size_t i = 0; i < verb->option_count; i++) {
         char word[LABEL_BYTES_MAX];
         format_option(label, sizeof(label), &verb->options[i]);
         int length = snprintf(word, sizeof(word), "[%s]", label);
-        put_word(&lines, word, length < (int)sizeof(word) ? length : (int)sizeof(word) - 1);
+        pawl_print_word(&lines, word,
+                        length < (int)sizeof(word) ? length : (int)sizeof(word) - 1);
     }
     if (verb->takes_config)
-        put_text(&lines, "[KEY=VALUE]...");
+        pawl_print_words(&lines, "[KEY=VALUE]...");
     fputc('\n', out);
 }
 
@@ -168,11 +131,11 @@ void pawl_cli_print_verb(const struct pawl_cli_program *program,
                          const struct pawl_cli_verb *verb, FILE *out, bool has_color)
 {
     int column = fprintf(out, "%s %s:", program->name, verb->name);
-    pawl_cli_print_wrapped(out, verb->help, column, 0);
+    pawl_print_wrapped(out, verb->help, column, 0, "");
     pawl_cli_print_usage(program, verb, out);
     if (verb->details) {
         fputc('\n', out);
-        pawl_cli_print_wrapped(out, verb->details, 0, 0);
+        pawl_print_wrapped(out, verb->details, 0, 0, "");
     }
     if (pawl_cli_is_group(verb)) {
         print_heading(out, "verbs", has_color);
@@ -190,11 +153,10 @@ void pawl_cli_print_verb(const struct pawl_cli_program *program,
     if (!verb->takes_config)
         return;
     print_heading(out, "configuration", has_color);
-    pawl_cli_print_wrapped(
-        out,
-        "A later source wins: default, file, environment (PAWL__TABLE__KEY), "
-        "command line (--table.key=value or table.key=value).",
-        0, 2);
+    pawl_print_wrapped(out,
+                       "A later source wins: default, file, environment (PAWL__TABLE__KEY), "
+                       "command line (--table.key=value or table.key=value).",
+                       0, 2, "");
     if (program->tables[0]) {
         print_heading(out, "tables", has_color);
         print_tables(program, out);

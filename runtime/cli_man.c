@@ -4,30 +4,7 @@
 #include <string.h>
 
 #include "runtime/cfg.h"
-
-#define ROFF_COLUMNS 72
-
-/* Text that roff takes literally: no escape, no request at the start of a line, dashes that can
- * be copied into a shell; a line for about as many words as fit. Ends without a newline. */
-static void print_roff(FILE *out, const char *text)
-{
-    int column = 0;
-
-    for (; *text; text++) {
-        if (column == 0 && (*text == '.' || *text == '\''))
-            fputs("\\&", out);
-        bool is_break = *text == '\n' || (*text == ' ' && column > ROFF_COLUMNS);
-        if (is_break)
-            fputc('\n', out);
-        else if (*text == '\\')
-            fputs("\\e", out);
-        else if (*text == '-')
-            fputs("\\-", out);
-        else
-            fputc(*text, out);
-        column = is_break ? 0 : column + 1;
-    }
-}
+#include "runtime/print.h"
 
 static void print_paragraphs(FILE *out, const char *text)
 {
@@ -37,7 +14,7 @@ static void print_paragraphs(FILE *out, const char *text)
         size_t length = end ? (size_t)(end - text) : strlen(text);
         snprintf(paragraph, sizeof(paragraph), "%.*s", (int)length, text);
         fputs(".PP\n", out);
-        print_roff(out, paragraph);
+        pawl_print_roff(out, paragraph);
         fputc('\n', out);
         if (!end)
             return;
@@ -53,19 +30,19 @@ static void print_title(const struct pawl_cli_program *program, const char *page
         fputc(toupper((unsigned char)*c), out);
     fprintf(out, "\" %d \"\" \"%s %s\" \"\"\n.SH NAME\n%s \\- ", section, program->name,
             program->version, page);
-    print_roff(out, help);
+    pawl_print_roff(out, help);
     fputc('\n', out);
 }
 
 static void print_option(const struct pawl_cli_option *option, FILE *out)
 {
     fputs(".TP\n\\fB\\-\\-", out);
-    print_roff(out, option->name);
+    pawl_print_roff(out, option->name);
     fputs("\\fR", out);
     if (option->value)
         fprintf(out, "=\\fI%s\\fR", option->value);
     fputc('\n', out);
-    print_roff(out, option->help);
+    pawl_print_roff(out, option->help);
     for (const char *const *choice = option->choices; choice && *choice; choice++)
         fprintf(out, "%s\\fB%s\\fR", choice == option->choices ? "\nOne of " : ", ", *choice);
     fputs(option->choices ? ".\n" : "\n", out);
@@ -79,16 +56,16 @@ static void print_verb(const struct pawl_cli_program *program, const struct pawl
     fprintf(out, ".SS \"%s\"\n\\fB%s %s\\fR", verb->name, program->name, verb->name);
     for (size_t i = 0; i < verb->option_count; i++) {
         fputs(" [\\fB\\-\\-", out);
-        print_roff(out, verb->options[i].name);
+        pawl_print_roff(out, verb->options[i].name);
         fprintf(out, "\\fR%s%s]", verb->options[i].value ? "=" : "",
                 verb->options[i].value ? verb->options[i].value : "");
     }
     if (verb->operands) {
         fputc(' ', out);
-        print_roff(out, verb->operands);
+        pawl_print_roff(out, verb->operands);
     }
     fputs(verb->takes_config ? " [KEY=VALUE]...\n.PP\n" : "\n.PP\n", out);
-    print_roff(out, verb->help);
+    pawl_print_roff(out, verb->help);
     fputc('\n', out);
     if (verb->details)
         print_paragraphs(out, verb->details);
@@ -123,7 +100,7 @@ void pawl_cli_print_man(const struct pawl_cli_program *program, FILE *out)
     fputs(".SH EXIT STATUS\n", out);
     for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++) {
         fprintf(out, ".TP\n%d\n", (int)exits[i].code);
-        print_roff(out, exits[i].meaning);
+        pawl_print_roff(out, exits[i].meaning);
         fputc('\n', out);
     }
     fprintf(out,

@@ -30,8 +30,4 @@ void pawl_cli_print_completion_zsh(const struct pawl_cli_program *program, FILE 
 void pawl_cli_print_usage(const struct pawl_cli_program *program,
                           const struct pawl_cli_verb *verb, FILE *out);
 
-/* Words of text in lines of PAWL_CLI_HELP_COLUMNS; the line is already `column` wide, and later
- * ones begin at `indent`. A newline in the text begins a line. Ends with a newline. */
-void pawl_cli_print_wrapped(FILE *out, const char *text, int column, int indent);
-
 #endif

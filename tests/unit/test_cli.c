@@ -11,6 +11,7 @@
 
 #include "runtime/cfg.h"
 #include "runtime/cli_text.h"
+#include "runtime/print.h"
 #include "runtime/verbs.h"
 
 #include "support/temp.h"
@@ -422,29 +423,10 @@ START_TEST(help_never_exceeds_eighty_columns)
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         ck_assert_int_eq(run_line(lines[i]), PAWL_EXIT_DONE);
         for (char *line = strtok(out_text, "\n"); line; line = strtok(NULL, "\n")) {
-            ck_assert_msg(strlen(line) <= PAWL_CLI_HELP_COLUMNS, "%s", line);
+            ck_assert_msg(strlen(line) <= PAWL_PRINT_COLUMNS, "%s", line);
             ck_assert_msg(line[strlen(line) - 1] != ' ', "'%s'", line);
         }
     }
-}
-END_TEST
-
-START_TEST(words_are_wrapped_at_the_edge_and_not_before)
-{
-    char *text = NULL;
-    size_t bytes;
-    char words[128];
-    memset(words, 'a', 40);
-    words[40] = ' ';
-    memset(words + 41, 'b', 39);
-    strcpy(words + 80, " c\nd");
-    FILE *out = open_memstream(&text, &bytes);
-    pawl_cli_print_wrapped(out, words, 0, 0);
-    fclose(out);
-    words[80] = '\n';
-    ck_assert_uint_eq(strlen(text), strlen(words) + 1);
-    ck_assert_int_eq(strncmp(text, words, strlen(words)), 0);
-    free(text);
 }
 END_TEST
 
@@ -537,17 +519,19 @@ START_TEST(a_file_opened_later_does_not_become_standard_output)
 }
 END_TEST
 
-PAWL_TEST_MAIN(
-    "cli", options_operands_and_overrides_come_in_any_order, two_dashes_end_the_options,
-    a_verb_may_have_two_words, a_wrong_verb_is_answered_with_the_nearest,
-    a_wrong_option_is_answered_with_the_nearest,
-    a_key_without_its_table_is_answered_with_the_whole_key,
-    too_few_and_too_many_operands_show_the_line,
-    nothing_at_all_shows_the_help_and_is_a_usage_error, the_version_is_one_line,
-    the_overview_lists_every_verb_group_and_table, the_help_of_a_verb_comes_from_its_row,
-    the_help_of_a_group_lists_its_verbs, the_keys_of_a_table_can_be_asked_for_in_four_ways,
-    a_wrong_topic_is_answered_with_the_nearest, help_on_all_has_every_verb_and_every_key,
-    help_never_exceeds_eighty_columns, words_are_wrapped_at_the_edge_and_not_before,
-    a_man_page_has_every_verb_and_escapes_what_roff_would_read,
-    a_stream_that_is_no_terminal_gets_no_escape_bytes, headings_are_bold_where_colour_is_wanted,
-    info_is_text_or_json, a_file_opened_later_does_not_become_standard_output)
+PAWL_TEST_MAIN("cli", options_operands_and_overrides_come_in_any_order,
+               two_dashes_end_the_options, a_verb_may_have_two_words,
+               a_wrong_verb_is_answered_with_the_nearest,
+               a_wrong_option_is_answered_with_the_nearest,
+               a_key_without_its_table_is_answered_with_the_whole_key,
+               too_few_and_too_many_operands_show_the_line,
+               nothing_at_all_shows_the_help_and_is_a_usage_error, the_version_is_one_line,
+               the_overview_lists_every_verb_group_and_table,
+               the_help_of_a_verb_comes_from_its_row, the_help_of_a_group_lists_its_verbs,
+               the_keys_of_a_table_can_be_asked_for_in_four_ways,
+               a_wrong_topic_is_answered_with_the_nearest,
+               help_on_all_has_every_verb_and_every_key, help_never_exceeds_eighty_columns,
+               a_man_page_has_every_verb_and_escapes_what_roff_would_read,
+               a_stream_that_is_no_terminal_gets_no_escape_bytes,
+               headings_are_bold_where_colour_is_wanted, info_is_text_or_json,
+               a_file_opened_later_does_not_become_standard_output)
