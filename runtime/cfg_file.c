@@ -8,41 +8,7 @@
 
 #include "runtime/cfg_internal.h"
 #include "runtime/fault.h"
-
-#define FIRST_READ_BYTES 65536u
-
-/* Reads to the end, one byte beyond the limit at most; -errno. */
-static int read_all(int fd, char **text, size_t *text_bytes)
-{
-    size_t room = FIRST_READ_BYTES, count = 0;
-    char *buffer = malloc(room);
-
-    while (buffer) {
-        int code = PAWL_FAULT_ERRNO("cfg.file.read");
-        ssize_t got = code ? -1 : read(fd, buffer + count, room - count);
-        if (got < 0 && !code)
-            code = errno;
-        if (code == EINTR)
-            continue;
-        if (code) {
-            free(buffer);
-            return -code;
-        }
-        count += (size_t)got;
-        if (got == 0 || count > PAWL_CFG_FILE_BYTES_MAX) {
-            *text = buffer;
-            *text_bytes = count;
-            return 0;
-        }
-        if (count == room) {
-            char *bigger = realloc(buffer, room *= 2);
-            if (!bigger)
-                free(buffer);
-            buffer = bigger;
-        }
-    }
-    return -ENOMEM;
-}
+#include "runtime/file.h"
 
 static int fill(struct pawl_cfg_file *file, struct pawl_err *err)
 {
@@ -54,7 +20,9 @@ static int fill(struct pawl_cfg_file *file, struct pawl_err *err)
         code = code ? code : errno;
         return pawl_err_set(err, code, "%s", strerror(code));
     }
-    code = fstat(fd, &status) != 0 ? -errno : read_all(fd, &file->text, &file->text_bytes);
+    code = fstat(fd, &status) != 0
+               ? -errno
+               : pawl_file_read(fd, PAWL_CFG_FILE_BYTES_MAX, &file->text, &file->text_bytes);
     close(fd);
     if (code != 0)
         return pawl_err_set(err, -code, "%s", strerror(-code));

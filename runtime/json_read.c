@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/file.h"
 #include "runtime/text.h"
 
 #define PATH_TEXT_BYTES 256
@@ -77,42 +78,6 @@ int pawl_json_open_text(struct pawl_json *doc, const char *text, size_t length_b
     return 0;
 }
 
-/* All of the file, at most bytes_max + 1: one more than allowed tells that it is too long, also
- * where the size of the file is not known beforehand (a pipe, /proc). */
-static int read_all(int fd, const char *path, size_t bytes_max, char **text,
-                    size_t *length_bytes, struct pawl_err *err)
-{
-    size_t capacity = 4096;
-    size_t length = 0;
-    char *bytes = NULL;
-
-    for (;;) {
-        char *grown = realloc(bytes, capacity);
-        if (!grown) {
-            free(bytes);
-            return pawl_err_set(err, ENOMEM, "read %s: no memory for %zu bytes", path,
-                                capacity);
-        }
-        bytes = grown;
-        ssize_t count = read(fd, bytes + length, capacity - length);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0) {
-            int code = pawl_err_set(err, errno, "read %s: %s", path, strerror(errno));
-            free(bytes);
-            return code;
-        }
-        length += (size_t)count;
-        if (count == 0 || length > bytes_max)
-            break;
-        if (length == capacity)
-            capacity = capacity < bytes_max / 2 ? capacity * 2 : bytes_max + 1;
-    }
-    *text = bytes;
-    *length_bytes = length;
-    return 0;
-}
-
 int pawl_json_open_file(struct pawl_json *doc, const char *path,
                         const struct pawl_json_limits *limits, struct pawl_err *err)
 {
@@ -123,10 +88,10 @@ int pawl_json_open_file(struct pawl_json *doc, const char *path,
 
     char *text = NULL;
     size_t length_bytes = 0;
-    int code = read_all(fd, path, limits->bytes_max, &text, &length_bytes, err);
+    int code = pawl_file_read(fd, limits->bytes_max, &text, &length_bytes);
     close(fd);
     if (code != 0)
-        return code;
+        return pawl_err_set(err, -code, "read %s: %s", path, strerror(-code));
     if (length_bytes > limits->bytes_max)
         code = pawl_err_set(err, EFBIG, "%s: more than %zu bytes of JSON", path,
                             limits->bytes_max);

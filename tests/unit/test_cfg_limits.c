@@ -57,11 +57,11 @@ START_TEST(a_read_that_fails_is_a_problem_and_one_that_is_interrupted_is_not)
     ck_assert_int_eq(pawl_fault_arm("cfg.file.open:error=EACCES", NULL), 0);
     ck_assert_int_eq(open_file("test.toml"), -EINVAL);
     expect("cannot read it: Permission denied");
-    ck_assert_int_eq(pawl_fault_arm("cfg.file.read:error=EIO", NULL), 0);
+    ck_assert_int_eq(pawl_fault_arm("file.read:error=EIO", NULL), 0);
     ck_assert_int_eq(open_file("test.toml"), -EINVAL);
     expect("cannot read it: Input/output error");
     pawl_fault_disarm();
-    ck_assert_int_eq(pawl_fault_arm("cfg.file.read:error=EINTR", NULL), 0);
+    ck_assert_int_eq(pawl_fault_arm("file.read:error=EINTR", NULL), 0);
     ck_assert_int_eq(open_file("test.toml"), 0);
     pawl_cfg_close(cfg);
     pawl_fault_disarm();
