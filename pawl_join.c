@@ -31,7 +31,7 @@ static int equip(void *context, uint32_t index, struct pawl_proc_fd *fds, size_t
                  struct pawl_err *err)
 {
     struct join *join = context;
-    (void)index;
+    pawl_run_role_set_life(&join->role, join->set.children[index].start_count - 1);
     int status = pawl_sock_connect(&fds[0].fd, join->socket_folder, PAWL_HUB_SOCKET_NAME,
                                    pawl_clock_now_ns() + CONNECT_NS_MAX, err);
     if (status == -EAGAIN)
@@ -147,7 +147,8 @@ static int open_join(struct join *join, const char *run_folder, struct pawl_err 
         status = pawl_supervise_open(&join->set, join->loop, &set_cfg, err);
     if (status != 0)
         return status;
-    pawl_run_role_fill(&join->role, PAWL_ROLE_ACTOR, PAWL_HUB_ANY_INDEX, path, config_path);
+    pawl_run_role_fill(&join->role, PAWL_ROLE_ACTOR, PAWL_HUB_ANY_INDEX, path, config_path,
+                       pawl_clock_now_ns());
     const struct pawl_child_cfg child_cfg = {.name = join->role.name,
                                              .path = join->role.path,
                                              .argv = join->role.argv,

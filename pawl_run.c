@@ -96,6 +96,9 @@ static void stop_run(struct pawl_run *run, int exit_code, uint32_t reason)
     run->actors_deadline_ns = now_ns + stop_ns / 2;
     run->learner_deadline_ns = now_ns + stop_ns;
     pawl_log_info("stopping", "exit_code=%d", exit_code);
+    /* One that has just died comes back to take in what is in the rings. */
+    if (run->set.children[PAWL_RUN_LEARNER].state == PAWL_CHILD_PAUSED)
+        pawl_supervise_start(&run->set, PAWL_RUN_LEARNER);
     for (uint32_t i = 1; i < run->set.child_count; i++)
         pawl_supervise_stop(&run->set, i, run->actors_deadline_ns);
     for (uint32_t i = 0; i < run->hub.cfg.peer_count_max; i++)
@@ -136,7 +139,9 @@ static int equip(void *context, uint32_t index, struct pawl_proc_fd *fds, size_t
     *fd_count = 1;
     child->incarnation = run->hub.incarnation_last;
     child->is_welcome = false;
+    child->lost_ns = pawl_clock_now_ns();
     child->state = 0;
+    pawl_run_role_set_life(&child->role, run->set.children[index].start_count - 1);
     return 0;
 }
 
@@ -264,9 +269,10 @@ static void on_hub(void *context, const struct pawl_hub_event *event)
     struct pawl_run_child *child = event->peer ? child_of(run, event->peer) : NULL;
     switch (event->kind) {
     case PAWL_HUB_WELCOMED:
-        if (child)
+        if (child) {
             child->is_welcome = true;
-        else
+            child->lost_ns = 0;
+        } else
             pawl_log_info("joined", "who=%s index=%" PRIu32 " pid=%" PRIu32,
                           pawl_role_name(event->peer->role), event->peer->index,
                           event->peer->pid);
@@ -279,7 +285,9 @@ static void on_hub(void *context, const struct pawl_hub_event *event)
         take_refusal(run, event);
         break;
     case PAWL_HUB_GONE:
-        if (!child)
+        if (child && child->incarnation == event->peer->incarnation)
+            child->lost_ns = pawl_clock_now_ns();
+        else if (!child)
             pawl_log_info("left", "who=%s index=%" PRIu32, pawl_role_name(event->peer->role),
                           event->peer->index);
         break;
@@ -291,6 +299,21 @@ static void on_hub(void *context, const struct pawl_hub_event *event)
 
 /* --- time --- */
 
+/* A process that is there and cannot be talked to is of no use, and its successor may be. */
+static void end_the_lost(struct pawl_run *run, uint64_t now_ns)
+{
+    uint64_t lost_ns_max = (uint64_t)(run->cfg->start_s * (double)PAWL_NS_PER_S);
+    for (uint32_t i = 0; i < run->set.child_count && run->phase == PAWL_RUN_ON; i++) {
+        struct pawl_run_child *child = &run->children[i];
+        if (!is_running(run, i) || child->lost_ns == 0 || now_ns < child->lost_ns + lost_ns_max)
+            continue;
+        pawl_log_error("child is out of touch", "child=%s said_hello=%d", child->role.name,
+                       child->is_welcome);
+        child->lost_ns = now_ns; /* once for each time */
+        pawl_proc_signal(&run->set.children[i].proc, SIGKILL, NULL);
+    }
+}
+
 static void on_second(void *context, const struct pawl_loop_event *event)
 {
     struct pawl_run *run = context;
@@ -298,11 +321,12 @@ static void on_second(void *context, const struct pawl_loop_event *event)
     (void)event;
     if (!run->has_facts)
         pawl_run_write_facts(run);
-    pawl_progress_sample(&run->progress, &run->figures, now_ns);
-    uint64_t still_ns = pawl_progress_still_ns(&run->progress, now_ns, PAWL_RUN_STILL_NS);
+    end_the_lost(run, now_ns);
+    pawl_run_progress_sample(&run->progress, &run->figures, now_ns);
+    uint64_t still_ns = pawl_run_progress_still_ns(&run->progress, now_ns, PAWL_RUN_STILL_NS);
     if (still_ns > 0)
         pawl_run_print_still(run, still_ns, now_ns);
-    still_ns = pawl_progress_moved_ns(&run->progress);
+    still_ns = pawl_run_progress_moved_ns(&run->progress);
     if (still_ns > 0)
         fprintf(run->order.cli->out, "moving again after %.1f s\n",
                 (double)still_ns / (double)PAWL_NS_PER_S);
@@ -317,8 +341,8 @@ static void on_period(void *context, const struct pawl_loop_event *event)
     (void)event;
     if (run->phase != PAWL_RUN_ON)
         return;
-    pawl_progress_print(&run->progress, &run->figures, pawl_clock_now_ns(),
-                        run->order.cli->out);
+    pawl_run_progress_print(&run->progress, &run->figures, pawl_clock_now_ns(),
+                            run->order.cli->out);
     fflush(run->order.cli->out);
 }
 
@@ -378,7 +402,7 @@ static int add_children(struct pawl_run *run, const char *learner_path, const ch
         bool is_learner = i == PAWL_RUN_LEARNER;
         pawl_run_role_fill(role, is_learner ? PAWL_ROLE_LEARNER : PAWL_ROLE_ACTOR,
                            is_learner ? 0 : i - 1, is_learner ? learner_path : actor_path,
-                           config_path);
+                           config_path, run->start_ns);
         struct pawl_child_cfg cfg = {
             .name = role->name,
             .path = role->path,
@@ -386,6 +410,8 @@ static int add_children(struct pawl_run *run, const char *learner_path, const ch
             .oom_score_adj = is_learner ? 200 : 400, /* the supervisor is the last to go */
             .restart = pawl_restart_default_cfg(),
         };
+        cfg.restart.crash_count_max = (uint32_t)run->cfg->crash_count_max;
+        cfg.restart.window_ns = (uint64_t)(run->cfg->crash_window_s * (double)PAWL_NS_PER_S);
         int status = pawl_supervise_add(&run->set, &cfg, err);
         if (status != 0)
             return status;
@@ -490,7 +516,7 @@ int pawl_run_do(const struct pawl_run_order *order)
     int status = run.children ? open_run(&run, &err)
                               : pawl_err_set(&err, ENOMEM, "children: out of memory");
     if (status == 0) {
-        pawl_progress_start(&run.progress, run.start_ns);
+        pawl_run_progress_start(&run.progress, run.start_ns);
         pawl_run_print_start(&run);
         status = serve(&run, &err);
     }

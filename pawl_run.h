@@ -11,13 +11,13 @@
 #ifndef PAWL_RUN_H
 #define PAWL_RUN_H
 
-#include "pawl_progress.h"
 #include "runtime/cfg.h"
 #include "runtime/cli.h"
 #include "runtime/run_cfg.h"
 #include "runtime/run_folder.h"
 #include "runtime/supervise.h"
 #include "shm/hub.h"
+#include "shm/run_progress.h"
 
 #define PAWL_RUN_RUNTIME_NAME                                                                  \
     "runtime"                    /* the folder of the run's socket, in the run folder          \
@@ -25,7 +25,7 @@
 #define PAWL_RUN_HUB_FD        3 /* under which a role has its connection to the hub */
 #define PAWL_RUN_LIBEXEC_ENV   "PAWL_LIBEXEC"
 #define PAWL_RUN_STILL_NS      (3 * PAWL_NS_PER_S)
-#define PAWL_RUN_ROLE_ARGS_MAX 8
+#define PAWL_RUN_ROLE_ARGS_MAX 10
 
 /* --- the roles' programs (pawl_run_role.c) --- */
 
@@ -35,6 +35,8 @@ struct pawl_run_role {
     char path[PATH_MAX];
     char config_path[PATH_MAX];
     char index_text[8];
+    char life_text[24];
+    char start_text[24];
     const char *argv[PAWL_RUN_ROLE_ARGS_MAX];
 };
 
@@ -42,9 +44,13 @@ struct pawl_run_role {
  * ../libexec/pawl. -ENOENT says where it was looked for. */
 int pawl_run_role_find(uint32_t role, char path[PATH_MAX], struct pawl_err *err);
 
-/* index: PAWL_HUB_ANY_INDEX lets the hub choose. */
+/* index: PAWL_HUB_ANY_INDEX lets the hub choose. start_ns: when the run began, the zero of the
+ * times in its log. */
 void pawl_run_role_fill(struct pawl_run_role *to, uint32_t role, uint32_t index,
-                        const char *path, const char *config_path);
+                        const char *path, const char *config_path, uint64_t start_ns);
+
+/* Says which of its lives the next start is, counted from 0. */
+void pawl_run_role_set_life(struct pawl_run_role *role, uint64_t life);
 
 /* --- a run --- */
 
@@ -67,8 +73,9 @@ struct pawl_run_child {
     struct pawl_run_role role;
     uint64_t incarnation; /* of its connection */
     bool is_welcome;
-    bool is_refused;                             /* the learner or the hub does not take it */
-    uint32_t state;                              /* 0: it has not said */
+    uint64_t lost_ns; /* since when its process is out of touch; 0: it is not */
+    bool is_refused;  /* the learner or the hub does not take it */
+    uint32_t state;   /* 0: it has not said */
     char waits_for[PAWL_HUB_TEXT_BYTES_MAX + 1]; /* HELD: as it says */
 };
 
@@ -81,7 +88,7 @@ struct pawl_run {
     struct pawl_supervise set;
     struct pawl_run_folder folder;
     struct pawl_run_figures figures;
-    struct pawl_progress progress;
+    struct pawl_run_progress progress;
     struct pawl_run_child *children;
     uint64_t start_ns;
     int64_t start_wall_s;

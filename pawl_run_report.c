@@ -287,14 +287,14 @@ void pawl_run_print_still(struct pawl_run *run, uint64_t still_ns, uint64_t now_
 void pawl_run_print_end(struct pawl_run *run)
 {
     struct pawl_cli *cli = run->order.cli;
-    char steps[PAWL_PROGRESS_TEXT_BYTES], episodes[PAWL_PROGRESS_TEXT_BYTES];
+    char steps[PAWL_RUN_PROGRESS_TEXT_BYTES], episodes[PAWL_RUN_PROGRESS_TEXT_BYTES];
     if (run->folder.is_open) {
         fprintf(
             cli->out, "%s after %.1f s: %s steps, %s episodes; %s\n", outcome_of(run),
             (double)(pawl_clock_now_ns() - run->start_ns) / (double)PAWL_NS_PER_S,
-            pawl_progress_number(
+            pawl_run_progress_number(
                 (double)pawl_run_figures_sum(&run->figures, "actor.env_steps").count, steps),
-            pawl_progress_number(
+            pawl_run_progress_number(
                 (double)pawl_run_figures_sum(&run->figures, "actor.episodes").count, episodes),
             run->folder.path);
         fflush(cli->out);

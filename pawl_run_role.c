@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ int pawl_run_role_find(uint32_t role, char path[PATH_MAX], struct pawl_err *err)
 }
 
 void pawl_run_role_fill(struct pawl_run_role *to, uint32_t role, uint32_t index,
-                        const char *path, const char *config_path)
+                        const char *path, const char *config_path, uint64_t start_ns)
 {
     *to = (struct pawl_run_role){0};
     if (index == PAWL_HUB_ANY_INDEX)
@@ -52,9 +53,25 @@ void pawl_run_role_fill(struct pawl_run_role *to, uint32_t role, uint32_t index,
     snprintf(to->path, sizeof(to->path), "%s", path);
     snprintf(to->config_path, sizeof(to->config_path), "%s", config_path);
     snprintf(to->index_text, sizeof(to->index_text), "%u", index);
+    snprintf(to->start_text, sizeof(to->start_text), "%" PRIu64, start_ns);
+    pawl_run_role_set_life(to, 0);
     const char *const argv[PAWL_RUN_ROLE_ARGS_MAX] = {
-        to->path, "--config", to->config_path, "--index", to->index_text, "--hub", "3", NULL};
+        to->path,
+        "--config",
+        to->config_path,
+        "--index",
+        to->index_text,
+        "--hub",
+        "3",
+        role == PAWL_ROLE_ACTOR ? "--life" : "--start-ns",
+        role == PAWL_ROLE_ACTOR ? to->life_text : to->start_text,
+        NULL};
     memcpy(to->argv, argv, sizeof(argv));
+}
+
+void pawl_run_role_set_life(struct pawl_run_role *role, uint64_t life)
+{
+    snprintf(role->life_text, sizeof(role->life_text), "%" PRIu64, life);
 }
 
 _Static_assert(PAWL_RUN_HUB_FD == 3, "the word behind --hub");

@@ -1,5 +1,7 @@
 #include "runtime/run_cfg.h"
 
+#include "runtime/restart.h"
+
 #define ROW_COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 #define RUN struct pawl_run_cfg
@@ -16,6 +18,14 @@ static const struct pawl_cfg_row run_rows[] = {
                      "Steps after which the run is done; 0: when somebody stops it."),
     PAWL_CFG_F64_ROW(RUN, "run.stop_s", stop_s, 8.0, 0.1, 3600.0, "s",
                      "How long a run that is stopped may take to end in order."),
+    PAWL_CFG_F64_ROW(RUN, "run.start_s", start_s, 60.0, 0.1, 3600.0, "s",
+                     "How long a process may be out of touch with the others after its start."),
+    PAWL_CFG_I64_ROW(RUN, "run.crash_count_max", crash_count_max, 5, 1,
+                     PAWL_RESTART_CRASH_COUNT_MAX, "",
+                     "So many crashes of one process within run.crash_window_s, and it is not "
+                     "started again."),
+    PAWL_CFG_F64_ROW(RUN, "run.crash_window_s", crash_window_s, 60.0, 0.01, 86400.0, "s",
+                     "Likewise; a process that runs for so long has recovered."),
 };
 
 const struct pawl_cfg_table pawl_run_table = {

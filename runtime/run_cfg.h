@@ -15,6 +15,9 @@ struct pawl_run_cfg {
     bool deterministic;
     int64_t steps;
     double stop_s;
+    double start_s;
+    int64_t crash_count_max;
+    double crash_window_s;
 };
 
 enum pawl_log_cfg_level {

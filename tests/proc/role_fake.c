@@ -6,6 +6,7 @@
  *     actor:lazy         counts nothing
  *     actor:held         says that it waits for "the learner: the ring is full", counts nothing
  *     actor:deaf         ignores stop and SIGTERM
+ *     actor:mute         never says hello
  *     learner:refuse=1   refuses the ring of actor 1
  *     learner:done=500   says that the run is done when that many records are ingested
  *     learner:dirty      ends with code 1 when it is told to stop
@@ -160,7 +161,7 @@ static void work(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 7 || strcmp(argv[1], "--config") != 0 || strcmp(argv[3], "--index") != 0 ||
+    if (argc != 9 || strcmp(argv[1], "--config") != 0 || strcmp(argv[3], "--index") != 0 ||
         strcmp(argv[5], "--hub") != 0 || strcmp(argv[6], "3") != 0)
         return 98;
     const char *slash = strrchr(argv[0], '/');
@@ -177,6 +178,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "fake: exit %ld\n", wish("exit"));
         return (int)wish("exit");
     }
+    while (wish("mute") >= 0)
+        pause();
     open_all(index);
     const char *end;
     while (!(end = hear())) {

@@ -379,6 +379,20 @@ START_TEST(a_refused_actor_does_not_end_a_run_that_has_others)
 }
 END_TEST
 
+START_TEST(a_process_that_never_says_hello_is_ended_and_named)
+{
+    struct pawl_process run;
+    open_test("actor0:mute");
+    start(&run, "train", "run.toml", "--run.start_s=0.2", "--run.crash_count_max=1", NULL);
+    assert_end(&run, 4);
+    wait_for_folder(&run);
+    assert_last_line(run.err, "pawl train: actor 0: died 1 times within 60 s; the last time: "
+                              "killed by SIGKILL");
+    ck_assert(has(run.err, "child is out of touch child=\"actor 0\" said_hello=0"));
+    close_test();
+}
+END_TEST
+
 START_TEST(who_does_not_listen_is_killed_and_the_run_has_failed)
 {
     struct pawl_process run;
@@ -560,6 +574,7 @@ PAWL_TEST_MAIN("train", a_run_that_reaches_its_goal_is_done_and_leaves_its_folde
                an_actor_whose_device_is_missing_is_not_started_again,
                a_refused_actor_is_not_started_again_and_the_reason_is_the_last_line,
                a_refused_actor_does_not_end_a_run_that_has_others,
+               a_process_that_never_says_hello_is_ended_and_named,
                who_does_not_listen_is_killed_and_the_run_has_failed,
                a_learner_that_fails_while_ending_fails_the_run, a_second_signal_ends_it_at_once,
                children_end_by_themselves_when_the_supervisor_is_killed,

@@ -1,4 +1,4 @@
-#include "pawl_progress.h"
+#include "shm/run_progress.h"
 
 #include <inttypes.h>
 
@@ -9,15 +9,15 @@ static double seconds(uint64_t ns)
     return (double)ns / (double)PAWL_NS_PER_S;
 }
 
-void pawl_progress_start(struct pawl_progress *progress, uint64_t now_ns)
+void pawl_run_progress_start(struct pawl_run_progress *progress, uint64_t now_ns)
 {
-    *progress = (struct pawl_progress){.start_ns = now_ns, .moved_ns = now_ns};
+    *progress = (struct pawl_run_progress){.start_ns = now_ns, .moved_ns = now_ns};
     progress->samples[0].at_ns = now_ns;
     progress->sample_count = 1;
 }
 
-void pawl_progress_sample(struct pawl_progress *progress,
-                          const struct pawl_run_figures *figures, uint64_t now_ns)
+void pawl_run_progress_sample(struct pawl_run_progress *progress,
+                              const struct pawl_run_figures *figures, uint64_t now_ns)
 {
     static const char *const moving[] = {"actor.env_steps", "learner.records_ingested",
                                          "learner.updates"};
@@ -31,13 +31,13 @@ void pawl_progress_sample(struct pawl_progress *progress,
         progress->moved_sum = sum;
         progress->moved_ns = now_ns;
     }
-    progress->samples[progress->sample_count++ % PAWL_PROGRESS_SAMPLES_MAX] =
-        (struct pawl_progress_sample){
+    progress->samples[progress->sample_count++ % PAWL_RUN_PROGRESS_SAMPLES_MAX] =
+        (struct pawl_run_progress_sample){
             .at_ns = now_ns, .steps = pawl_run_figures_sum(figures, "actor.env_steps").count};
 }
 
-uint64_t pawl_progress_still_ns(struct pawl_progress *progress, uint64_t now_ns,
-                                uint64_t still_ns_min)
+uint64_t pawl_run_progress_still_ns(struct pawl_run_progress *progress, uint64_t now_ns,
+                                    uint64_t still_ns_min)
 {
     uint64_t still_ns = now_ns - progress->moved_ns;
     if (progress->is_still_told || still_ns < still_ns_min)
@@ -46,27 +46,27 @@ uint64_t pawl_progress_still_ns(struct pawl_progress *progress, uint64_t now_ns,
     return still_ns;
 }
 
-uint64_t pawl_progress_moved_ns(struct pawl_progress *progress)
+uint64_t pawl_run_progress_moved_ns(struct pawl_run_progress *progress)
 {
     uint64_t still_ns = progress->still_ended_ns;
     progress->still_ended_ns = 0;
     return still_ns;
 }
 
-double pawl_progress_rate_hz(const struct pawl_progress *progress, uint32_t window_s)
+double pawl_run_progress_rate_hz(const struct pawl_run_progress *progress, uint32_t window_s)
 {
     uint64_t last = progress->sample_count - 1;
-    uint64_t back = window_s < PAWL_PROGRESS_SAMPLES_MAX ? window_s : 1;
-    const struct pawl_progress_sample *now =
-        &progress->samples[last % PAWL_PROGRESS_SAMPLES_MAX];
-    const struct pawl_progress_sample *then =
-        &progress->samples[(last > back ? last - back : 0) % PAWL_PROGRESS_SAMPLES_MAX];
+    uint64_t back = window_s < PAWL_RUN_PROGRESS_SAMPLES_MAX ? window_s : 1;
+    const struct pawl_run_progress_sample *now =
+        &progress->samples[last % PAWL_RUN_PROGRESS_SAMPLES_MAX];
+    const struct pawl_run_progress_sample *then =
+        &progress->samples[(last > back ? last - back : 0) % PAWL_RUN_PROGRESS_SAMPLES_MAX];
     if (now->at_ns <= then->at_ns)
         return 0.0;
     return (double)(now->steps - then->steps) / seconds(now->at_ns - then->at_ns);
 }
 
-const char *pawl_progress_number(double number, char text[PAWL_PROGRESS_TEXT_BYTES])
+const char *pawl_run_progress_number(double number, char text[PAWL_RUN_PROGRESS_TEXT_BYTES])
 {
     static const char *const units[] = {"", " k", " M", " G", " T"};
     size_t unit = 0;
@@ -74,7 +74,7 @@ const char *pawl_progress_number(double number, char text[PAWL_PROGRESS_TEXT_BYT
          unit++)
         number /= 1000.0;
     bool is_whole = unit == 0 && number == (double)(int64_t)number;
-    snprintf(text, PAWL_PROGRESS_TEXT_BYTES, is_whole ? "%.0f%s" : "%.1f%s", number,
+    snprintf(text, PAWL_RUN_PROGRESS_TEXT_BYTES, is_whole ? "%.0f%s" : "%.1f%s", number,
              units[unit]);
     return text;
 }
@@ -82,16 +82,16 @@ const char *pawl_progress_number(double number, char text[PAWL_PROGRESS_TEXT_BYT
 /* "  NAME VALUE", or nothing for 0. */
 static void print_if_any(FILE *out, const char *name, uint64_t count)
 {
-    char text[PAWL_PROGRESS_TEXT_BYTES];
+    char text[PAWL_RUN_PROGRESS_TEXT_BYTES];
     if (count > 0)
-        fprintf(out, "  %s %s", name, pawl_progress_number((double)count, text));
+        fprintf(out, "  %s %s", name, pawl_run_progress_number((double)count, text));
 }
 
-void pawl_progress_print(const struct pawl_progress *progress,
-                         const struct pawl_run_figures *figures, uint64_t now_ns, FILE *out)
+void pawl_run_progress_print(const struct pawl_run_progress *progress,
+                             const struct pawl_run_figures *figures, uint64_t now_ns, FILE *out)
 {
-    char steps[PAWL_PROGRESS_TEXT_BYTES], short_rate[PAWL_PROGRESS_TEXT_BYTES],
-        long_rate[PAWL_PROGRESS_TEXT_BYTES];
+    char steps[PAWL_RUN_PROGRESS_TEXT_BYTES], short_rate[PAWL_RUN_PROGRESS_TEXT_BYTES],
+        long_rate[PAWL_RUN_PROGRESS_TEXT_BYTES];
     uint64_t step_count = pawl_run_figures_sum(figures, "actor.env_steps").count;
     uint64_t episode_count = pawl_run_figures_sum(figures, "actor.episodes").count;
     struct pawl_run_sum episode_return = pawl_run_figures_sum(figures, "actor.episode_return");
@@ -99,11 +99,12 @@ void pawl_progress_print(const struct pawl_progress *progress,
     struct pawl_run_sum learner_fill = pawl_run_figures_sum(figures, "learner.ring_fill");
     struct pawl_run_sum version = pawl_run_figures_sum(figures, "learner.version");
 
-    fprintf(
-        out, "%6.0f s  %s steps  %s/s (10 s)  %s/s (60 s)  episodes %" PRIu64,
-        seconds(now_ns - progress->start_ns), pawl_progress_number((double)step_count, steps),
-        pawl_progress_number(pawl_progress_rate_hz(progress, 10), short_rate),
-        pawl_progress_number(pawl_progress_rate_hz(progress, 60), long_rate), episode_count);
+    fprintf(out, "%6.0f s  %s steps  %s/s (10 s)  %s/s (60 s)  episodes %" PRIu64,
+            seconds(now_ns - progress->start_ns),
+            pawl_run_progress_number((double)step_count, steps),
+            pawl_run_progress_number(pawl_run_progress_rate_hz(progress, 10), short_rate),
+            pawl_run_progress_number(pawl_run_progress_rate_hz(progress, 60), long_rate),
+            episode_count);
     if (episode_count > 0 && episode_return.gauge_count > 0)
         fprintf(out, "  return %.1f", episode_return.gauge_mean);
     if (learner_fill.gauge_count > 0 && learner_fill.gauge_max > fill.gauge_max)

@@ -1,0 +1,58 @@
+/* run_progress.h: what a run says about itself while it goes on: one line per period, and one
+ * when nothing moves.
+ *
+ *     20 s  96.1 k steps  4.9 k/s (10 s)  4.8 k/s (60 s)  episodes 480  ring 3 %  misses 0
+ *
+ * Thread safety: one thread per object.
+ */
+#ifndef PAWL_SHM_RUN_PROGRESS_H
+#define PAWL_SHM_RUN_PROGRESS_H
+
+#include "shm/run_figures.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define PAWL_RUN_PROGRESS_SAMPLES_MAX 64u /* one for each second */
+#define PAWL_RUN_PROGRESS_TEXT_BYTES  16u
+
+struct pawl_run_progress {
+    uint64_t start_ns;
+    struct pawl_run_progress_sample {
+        uint64_t at_ns, steps;
+    } samples[PAWL_RUN_PROGRESS_SAMPLES_MAX];
+    uint64_t sample_count; /* since the start; a ring */
+
+    uint64_t moved_ns; /* when a figure last changed */
+    uint64_t moved_sum;
+    bool is_still_told;
+    uint64_t still_ended_ns; /* how long a still time was that was told of and is over */
+};
+
+void pawl_run_progress_start(struct pawl_run_progress *progress, uint64_t now_ns);
+
+/* To be called once a second. */
+void pawl_run_progress_sample(struct pawl_run_progress *progress,
+                              const struct pawl_run_figures *figures, uint64_t now_ns);
+
+/* How long nothing has moved, if that is longer than still_ns_min and has not been said yet;
+ * else 0. */
+uint64_t pawl_run_progress_still_ns(struct pawl_run_progress *progress, uint64_t now_ns,
+                                    uint64_t still_ns_min);
+
+/* How long nothing had moved, if that was said and is over now; else 0. */
+uint64_t pawl_run_progress_moved_ns(struct pawl_run_progress *progress);
+
+/* Steps for each second, over the last window_s seconds or the time there was. */
+double pawl_run_progress_rate_hz(const struct pawl_run_progress *progress, uint32_t window_s);
+
+/* "4.9 k", "312". Returns text. */
+const char *pawl_run_progress_number(double number, char text[PAWL_RUN_PROGRESS_TEXT_BYTES]);
+
+/* The line of a period, with its newline. */
+void pawl_run_progress_print(const struct pawl_run_progress *progress,
+                             const struct pawl_run_figures *figures, uint64_t now_ns,
+                             FILE *out);
+
+#endif
