@@ -264,10 +264,23 @@ static void set_broken(struct pawl_ingest_ring *ring, const struct pawl_err *err
     ring->state = PAWL_INGEST_BROKEN;
 }
 
+static void give_back(struct pawl_ingest_ring *ring)
+{
+    pawl_ring_release_batch(&ring->rx, ring->held_count);
+    ring->held_count = 0;
+}
+
+/* Whether an empty ring would make an actor act beyond the goal. */
+static bool keeps_records(const struct pawl_ingest *ingest)
+{
+    return ingest->cfg.is_lockstep && pawl_book_is_done(&ingest->book);
+}
+
 /* Ends a ring whose writer has gone and that is empty. */
 static int end_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
                     struct pawl_err *err)
 {
+    give_back(ring);
     pawl_ring_flush(&ring->rx);
     if (pawl_book_end_ring(&ingest->book, &ring->book, err) != 0)
         return -EIO;
@@ -275,15 +288,16 @@ static int end_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
     return 0;
 }
 
-/* How many of `count` records could be taken. */
+/* How many of `count` records behind those that are held could be taken. */
 static uint64_t take_batch(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
                            uint64_t count)
 {
     struct pawl_err err = {0};
     uint64_t taken_count = 0;
     while (taken_count < count) {
-        const struct pawl_ring_slot *slot = pawl_ring_peeked(&ring->rx, taken_count);
-        uint64_t position = ring->rx.next + taken_count;
+        uint64_t index = ring->held_count + taken_count;
+        const struct pawl_ring_slot *slot = pawl_ring_peeked(&ring->rx, index);
+        uint64_t position = ring->rx.next + index;
         if (ring->rx.has_checksums && !pawl_ring_verify(&ring->rx, slot)) {
             pawl_ring_rx_state(&ring->rx, &err);
             break;
@@ -302,23 +316,24 @@ static uint64_t take_batch(struct pawl_ingest *ingest, struct pawl_ingest_ring *
 static int64_t drain_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
                           struct pawl_err *err)
 {
-    pawl_ring_release_batch(&ring->rx, ring->held_count);
-    ring->held_count = 0;
+    if (!keeps_records(ingest))
+        give_back(ring);
     PAWL_FAULT("learner.drain");
-    uint64_t count = pawl_ring_peek_batch(&ring->rx, ingest->cfg.batch_count);
+    uint64_t count =
+        pawl_ring_peek_batch(&ring->rx, ring->held_count + ingest->cfg.batch_count);
     struct pawl_err fault = {0};
-    if (count == 0 && pawl_ring_rx_state(&ring->rx, &fault) != 0) {
+    if (count <= ring->held_count && pawl_ring_rx_state(&ring->rx, &fault) != 0) {
         set_broken(ring, &fault);
         return 0;
     }
-    uint64_t taken_count = take_batch(ingest, ring, count);
+    uint64_t taken_count = take_batch(ingest, ring, count - ring->held_count);
     if (taken_count == 0 && ring->state == PAWL_INGEST_GONE)
         return end_ring(ingest, ring, err);
     if (taken_count == 0)
         return 0;
     PAWL_FAULT("learner.ingest");
-    ring->held_count = taken_count;
-    uint64_t next = ring->rx.next + taken_count;
+    ring->held_count += taken_count;
+    uint64_t next = ring->rx.next + ring->held_count;
     if (next - ring->rx.first <= ring->skip_until - ring->rx.first)
         return (int64_t)taken_count; /* all of it came before */
     if (pawl_book_commit(&ingest->book, &ring->book, next, err) != 0) {
@@ -359,20 +374,28 @@ int64_t pawl_ingest_drain(struct pawl_ingest *ingest, struct pawl_err *err)
     return total;
 }
 
+static bool has_work(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring)
+{
+    if (ring->state == PAWL_INGEST_GONE)
+        return true;
+    if (ring->state != PAWL_INGEST_READ)
+        return false;
+    if (ring->held_count != 0 && !keeps_records(ingest))
+        return true; /* to be given back */
+    if (ring->held_count == 0 && !pawl_ring_peek(&ring->rx))
+        return ring->rx.fault != 0;
+    return pawl_ring_peek_batch(&ring->rx, ring->held_count + 1) > ring->held_count &&
+           pawl_book_wants(&ingest->book,
+                           pawl_ring_peeked(&ring->rx, ring->held_count)->record.flags);
+}
+
 bool pawl_ingest_has_work(struct pawl_ingest *ingest)
 {
     if (ingest->pending)
         return false; /* what it waits for rings no bell */
-    for (uint32_t i = 0; i < ingest->cfg.ring_count_max; i++) {
-        struct pawl_ingest_ring *ring = &ingest->rings[i];
-        if (ring->state == PAWL_INGEST_GONE || ring->held_count != 0)
+    for (uint32_t i = 0; i < ingest->cfg.ring_count_max; i++)
+        if (has_work(ingest, &ingest->rings[i]))
             return true;
-        if (ring->state != PAWL_INGEST_READ)
-            continue;
-        const struct pawl_ring_slot *slot = pawl_ring_peek(&ring->rx);
-        if (slot ? pawl_book_wants(&ingest->book, slot->record.flags) : ring->rx.fault != 0)
-            return true;
-    }
     return false;
 }
 

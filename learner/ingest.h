@@ -16,7 +16,9 @@
  * more. What a record does to the run's accounts is the book's (book.h).
  *
  * Records are given back to their rings by the drain after the one that took them: an actor in
- * lock-step, which acts when its ring is empty, so finds what was published from them.
+ * lock-step, which acts when its ring is empty, so finds what was published from them. The last
+ * records of a goal that is reached are not given back in lock-step, so that nobody acts beyond
+ * it.
  *
  * Thread safety: one thread.
  */
@@ -38,6 +40,7 @@ struct pawl_ingest_cfg {
     uint32_t ring_count_max;
     uint32_t batch_count; /* records of a ring before the next has its turn; at most
                              PAWL_BOOK_BATCH_MAX */
+    bool is_lockstep;     /* the actor acts when its ring is empty */
     struct pawl_book_cfg book;
 };
 

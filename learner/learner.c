@@ -74,6 +74,7 @@ static void read_ingest_cfg(const struct pawl_learner *learner, struct pawl_inge
         /* In lock-step every record is a batch, so that what is published where does not
          * depend on how many were found together. */
         .batch_count = learner->run->deterministic ? 1 : (uint32_t)learner->cfg->batch,
+        .is_lockstep = learner->run->deterministic,
         .book = {.folder = learner->setup.folder,
                  .has_ledger = learner->cfg->ledger,
                  .has_times = !learner->run->deterministic,

@@ -406,6 +406,35 @@ START_TEST(the_goal_is_reached_exactly)
 }
 END_TEST
 
+START_TEST(in_lock_step_nobody_is_let_beyond_the_goal)
+{
+    scratch_open(&scratch);
+    struct pawl_ingest_cfg cfg = cfg_here();
+    cfg.book.step_goal = 2;
+    cfg.batch_count = 1;
+    cfg.is_lockstep = true;
+    open_with(&cfg);
+    producer_open(&actor, 64);
+    struct pawl_ingest_ring *ring = add(&actor, 1);
+    producer_step(&actor, 0, 0, 0, 1.0f, 0);
+    drain_all();
+    ck_assert_uint_eq(atomic_load(&ring->rx.ack->tail), 1);
+    producer_step(&actor, 0, 0, 1, 1.0f, 0);
+    drain_all();
+    ck_assert(!pawl_ingest_has_work(&ingest));
+    ck_assert_uint_eq(atomic_load(&ring->rx.ack->tail), 1); /* so the actor does not act */
+    producer_final(&actor, 0, 0, 2, PAWL_RECORD_TRUNCATED); /* it was told to stop */
+    ck_assert(pawl_ingest_has_work(&ingest));
+    pawl_ingest_ring_gone(ring);
+    drain_all();
+    ck_assert_int_eq(ring->state, PAWL_INGEST_ENDED);
+    ck_assert_uint_eq(ring->rx.next, 3);
+    ck_assert_uint_eq(totals()->step_count, 2);
+    ck_assert_ptr_nonnull(strstr(read_lines("episodes.jsonl"), "\"end\":\"truncated\""));
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(a_writer_that_breaks_the_protocol_is_read_no_more)
 {
     struct pawl_ingest_ring *ring = open_one(64);
@@ -478,5 +507,6 @@ PAWL_TEST_MAIN("ingest", an_episode_is_a_line, lanes_are_kept_apart,
                a_successor_counts_each_record_once,
                lines_that_do_not_count_are_taken_back_by_the_successor,
                a_full_disk_is_waited_for_and_nothing_is_lost, the_goal_is_reached_exactly,
+               in_lock_step_nobody_is_let_beyond_the_goal,
                a_writer_that_breaks_the_protocol_is_read_no_more,
                the_ledger_has_every_record_once, taking_records_allocates_nothing)
