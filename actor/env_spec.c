@@ -80,6 +80,21 @@ float pawl_env_field_high(const struct pawl_env_field *field, size_t index)
     return has_scalar_bounds(field) ? field->high : INFINITY;
 }
 
+void pawl_env_action_from_units(float *action, const struct pawl_env_spec *spec,
+                                const float *units)
+{
+    size_t count = pawl_env_field_count(&spec->action);
+
+    for (size_t i = 0; i < count; i++) {
+        float low = pawl_env_field_low(&spec->action, i);
+        float high = pawl_env_field_high(&spec->action, i);
+        float half = 0.5f * high - 0.5f * low, middle = 0.5f * high + 0.5f * low;
+        bool is_choice = spec->choice_count != 0 && i == count - 1;
+        /* Rounding may exceed the bounds. */
+        action[i] = is_choice ? units[i] : fminf(fmaxf(middle + half * units[i], low), high);
+    }
+}
+
 void pawl_env_field_type_text(const struct pawl_env_field *field,
                               char text[PAWL_ENV_TYPE_TEXT_BYTES])
 {

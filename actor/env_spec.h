@@ -39,6 +39,11 @@ size_t pawl_env_field_bytes(const struct pawl_env_field *field);
 float pawl_env_field_low(const struct pawl_env_field *field, size_t index);
 float pawl_env_field_high(const struct pawl_env_field *field, size_t index);
 
+/* The action of a checked spec from one in units of a policy (policy/policy.h): what is within
+ * -1..1 there is within the bounds here; a choice is the same in both. */
+void pawl_env_action_from_units(float *action, const struct pawl_env_spec *spec,
+                                const float *units);
+
 /* "float32[3]", as in the spec of a record. */
 #define PAWL_ENV_TYPE_TEXT_BYTES 64
 void pawl_env_field_type_text(const struct pawl_env_field *field,

@@ -12,15 +12,24 @@
 #include "actor/env_cfg.h"
 #include "actor/env_check.h"
 #include "actor/env_spec.h"
+#include "actor/record.h"
+#include "policy/policy.h"
 #include "runtime/clock.h"
 #include "runtime/json.h"
-#include "runtime/philox.h"
+#include "runtime/print.h"
 #include "runtime/run_cfg.h"
 
 #define STEPS_DEFAULT      1000u
 #define EPISODES_SHOWN_MAX 1000u
-#define ACTION_ROLE        0x6e76726eu /* "nvrn", of the actions of `pawl env run` */
+#define POLICY_DEFAULT     "random"
 #define CELL_BYTES         160
+#define OBS_FIELD_BYTES    (PAWL_ENV_NAME_MAX + PAWL_ENV_TYPE_TEXT_BYTES)
+#define OBS_BYTES          (PAWL_ENV_FIELDS_MAX * OBS_FIELD_BYTES)
+
+/* Of `pawl env list`. */
+#define NAME_COLUMNS   13
+#define OBS_COLUMNS    24
+#define ACTION_COLUMNS 24
 
 /* The configuration of the environment and the line; on a failure the problems are printed and
  * the exit code is returned. *cfg is closed by the caller in all cases. */
@@ -50,15 +59,15 @@ static int exit_code_of(int code)
 
 /* --- pawl env list --- */
 
-static void obs_text(const struct pawl_env_spec *spec, char text[CELL_BYTES])
+static void obs_text(const struct pawl_env_spec *spec, char text[OBS_BYTES])
 {
     char type[PAWL_ENV_TYPE_TEXT_BYTES];
     int length = 0;
 
     text[0] = '\0';
-    for (uint32_t i = 0; i < spec->obs_count && length < CELL_BYTES; i++) {
+    for (uint32_t i = 0; i < spec->obs_count && length < (int)OBS_BYTES; i++) {
         pawl_env_field_type_text(&spec->obs[i], type);
-        length += snprintf(text + length, CELL_BYTES - (size_t)length, "%s%s %s", i ? ", " : "",
+        length += snprintf(text + length, OBS_BYTES - (size_t)length, "%s%s %s", i ? ", " : "",
                            spec->obs[i].name, type);
     }
 }
@@ -124,28 +133,42 @@ static void open_json(struct pawl_json_writer *json)
     json->indent_count = 2;
 }
 
+/* Two lines, or more where an observation has many fields: none is wider than a help text. */
+static void print_entry(struct pawl_cli *cli, const struct pawl_env_entry *entry,
+                        const struct pawl_env_spec *spec)
+{
+    char obs[OBS_BYTES], action[CELL_BYTES], limit[CELL_BYTES];
+
+    obs_text(spec, obs);
+    action_text(spec, action);
+    limit_text(spec, limit);
+    fprintf(cli->out, "%-*s ", NAME_COLUMNS, entry->ops->name);
+    if (strlen(obs) <= OBS_COLUMNS) {
+        fprintf(cli->out, "%-*s ", OBS_COLUMNS, obs);
+    } else {
+        pawl_print_wrapped(cli->out, obs, NAME_COLUMNS + 1, NAME_COLUMNS + 1, "");
+        fprintf(cli->out, "%*s", NAME_COLUMNS + 1 + OBS_COLUMNS + 1, "");
+    }
+    fprintf(cli->out, "%-*s %s\n%*s", ACTION_COLUMNS, action, limit, NAME_COLUMNS + 1, "");
+    pawl_print_wrapped(cli->out, entry->ops->help, NAME_COLUMNS + 1, NAME_COLUMNS + 1, "");
+}
+
 static int list(struct pawl_cli *cli, const struct pawl_cfg *cfg, struct pawl_json_writer *json)
 {
     if (!json)
-        fprintf(cli->out, "%-13s %-18s %-14s %-6s %s\n", "NAME", "OBSERVATION", "ACTION",
-                "LIMIT", "WHAT IT IS");
+        fprintf(cli->out, "%-*s %-*s %-*s %s\n", NAME_COLUMNS, "NAME", OBS_COLUMNS,
+                "OBSERVATION", ACTION_COLUMNS, "ACTION", "LIMIT");
     for (const struct pawl_env_entry *entry = pawl_env_entries; entry->ops; entry++) {
-        char obs[CELL_BYTES], action[CELL_BYTES], limit[CELL_BYTES];
         struct pawl_env_args args;
         struct pawl_env_spec spec;
         struct pawl_err err = {0};
         if (pawl_env_cfg_args(&args, cfg, entry, &err) != 0 ||
             pawl_env_spec_read(&spec, entry->ops, &args, &err) != 0)
             return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
-        if (json) {
+        if (json)
             put_json(json, entry, &spec);
-            continue;
-        }
-        obs_text(&spec, obs);
-        action_text(&spec, action);
-        limit_text(&spec, limit);
-        fprintf(cli->out, "%-13s %-18s %-14s %-6s %s\n", entry->ops->name, obs, action, limit,
-                entry->ops->help);
+        else
+            print_entry(cli, entry, &spec);
     }
     return PAWL_EXIT_DONE;
 }
@@ -251,41 +274,50 @@ struct run {
     struct pawl_cli *cli;
     struct pawl_json_writer *json; /* NULL: text */
     struct pawl_lanes *lanes;
-    void **obs; /* lane after lane, one pointer per field */
-    float *actions;
-    struct pawl_philox philox;
-    bool acts_random;
+    struct pawl_policy *policy;
+    struct pawl_record_layout layout;
+    unsigned char **records; /* one for each lane; what follows an action replaces it */
+    float *action;           /* in units of the environment */
     uint64_t step_count, steps_max;
     uint64_t episode_count, success_count;
     double return_sum, return_min, return_max;
 };
 
-/* One block for the observations and actions of all lanes. */
-static void *place(struct run *run)
+/* The policy, and one block for the records of all lanes, which *memory owns. */
+static int open_policy(struct run *run, const struct pawl_policy_ops *ops,
+                       const struct pawl_cfg *cfg, const struct pawl_lanes_cfg *lanes_cfg,
+                       void **memory, struct pawl_err *err)
 {
     const struct pawl_env_spec *spec = pawl_lanes_spec(run->lanes);
     size_t lane_count = pawl_lanes_count(run->lanes);
-    size_t pointers = lane_count * spec->obs_count * sizeof(void *);
-    size_t lane_bytes = 0;
+    struct pawl_policy_setup setup = {
+        .cfg = cfg,
+        .choice_count = spec->choice_count,
+        .lane_count = (uint32_t)lane_count,
+        .lane_first = lanes_cfg->index_first,
+        .seed = lanes_cfg->seed,
+    };
 
-    for (uint32_t i = 0; i < spec->obs_count; i++)
-        lane_bytes += (pawl_env_field_bytes(&spec->obs[i]) + 63) / 64 * 64;
-    pointers = (pointers + 63) / 64 * 64;
-    size_t action_bytes = lane_count * pawl_env_field_bytes(&spec->action);
-    size_t total = pointers + lane_count * lane_bytes + (action_bytes + 63) / 64 * 64;
-    unsigned char *memory = aligned_alloc(64, total);
-    if (!memory)
-        return NULL;
-    memset(memory, 0, total);
-    run->obs = (void **)(void *)memory;
-    unsigned char *at = memory + pointers;
+    *memory = NULL;
+    int code = pawl_record_layout_make(&run->layout, spec, ops, &setup, err);
+    if (code != 0)
+        return code;
+    setup.spec = &run->layout.spec;
+    size_t record_bytes = (run->layout.record_bytes + 63) / 64 * 64;
+    size_t action_bytes = (pawl_env_field_bytes(&spec->action) + 63) / 64 * 64;
+    size_t pointer_bytes = (lane_count * sizeof(run->records[0]) + 63) / 64 * 64;
+    size_t total_bytes = lane_count * record_bytes + action_bytes + pointer_bytes;
+    unsigned char *block = aligned_alloc(64, total_bytes);
+    if (!block)
+        return pawl_err_set(err, ENOMEM, "%zu records of %zu bytes: out of memory", lane_count,
+                            record_bytes);
+    memset(block, 0, total_bytes);
+    *memory = block;
+    run->action = (float *)(void *)(block + lane_count * record_bytes);
+    run->records = (unsigned char **)(void *)(block + lane_count * record_bytes + action_bytes);
     for (size_t lane = 0; lane < lane_count; lane++)
-        for (uint32_t i = 0; i < spec->obs_count; i++) {
-            run->obs[lane * spec->obs_count + i] = at;
-            at += (pawl_env_field_bytes(&spec->obs[i]) + 63) / 64 * 64;
-        }
-    run->actions = (float *)(void *)at;
-    return memory;
+        run->records[lane] = block + lane * record_bytes;
+    return ops->open(&run->policy, &setup, err);
 }
 
 static void end_episode(struct run *run, const struct pawl_lane *lane,
@@ -323,24 +355,27 @@ static void end_episode(struct run *run, const struct pawl_lane *lane,
     pawl_json_end(run->json);
 }
 
+static int begin_lane(struct run *run, uint32_t lane, struct pawl_err *err)
+{
+    void *obs[PAWL_ENV_FIELDS_MAX];
+
+    if (pawl_lanes_get(run->lanes, lane)->is_running)
+        return 0;
+    pawl_record_obs(&run->layout, run->records[lane], obs);
+    return pawl_lanes_begin(run->lanes, lane, obs, err);
+}
+
 static int step_lane(struct run *run, uint32_t lane, struct pawl_err *err)
 {
     const struct pawl_env_spec *spec = pawl_lanes_spec(run->lanes);
-    void *const *obs = run->obs + (size_t)lane * spec->obs_count;
-    float *action = run->actions + lane * pawl_env_field_count(&spec->action);
     const struct pawl_lane *state = pawl_lanes_get(run->lanes, lane);
     struct pawl_env_step step;
+    void *obs[PAWL_ENV_FIELDS_MAX];
 
-    if (!state->is_running) {
-        int code = pawl_lanes_begin(run->lanes, lane, obs, err);
-        if (code != 0)
-            return code;
-    }
-    if (run->acts_random)
-        pawl_env_act_random(action, spec, &run->philox);
-    else
-        pawl_env_act_null(action, spec);
-    int code = pawl_lanes_step(run->lanes, lane, action, obs, &step, err);
+    pawl_record_obs(&run->layout, run->records[lane], obs);
+    pawl_env_action_from_units(run->action, spec,
+                               pawl_record_action(&run->layout, run->records[lane]));
+    int code = pawl_lanes_step(run->lanes, lane, run->action, obs, &step, err);
     if (code != 0)
         return code;
     run->step_count++;
@@ -350,6 +385,21 @@ static int step_lane(struct run *run, uint32_t lane, struct pawl_err *err)
     if (state->has_ended)
         end_episode(run, state, &step);
     return 0;
+}
+
+/* One step of every lane, or of the first ones when no more are wanted. */
+static int round_of_steps(struct run *run, struct pawl_err *err)
+{
+    uint32_t lane_count = pawl_lanes_count(run->lanes);
+    int code = 0;
+
+    for (uint32_t i = 0; code == 0 && i < lane_count; i++)
+        code = begin_lane(run, i, err);
+    if (code == 0)
+        run->policy->ops->act(run->policy, run->records, lane_count);
+    for (uint32_t i = 0; code == 0 && i < lane_count && run->step_count < run->steps_max; i++)
+        code = step_lane(run, i, err);
+    return code;
 }
 
 static void print_end(const struct run *run, uint64_t took_ns)
@@ -381,16 +431,13 @@ static void print_end(const struct run *run, uint64_t took_ns)
 
 static int steps(struct run *run, struct pawl_err *err)
 {
-    uint32_t lane_count = pawl_lanes_count(run->lanes);
     uint64_t start_ns = pawl_clock_now_ns();
     int code = 0;
 
     if (run->json)
         pawl_json_begin_array(run->json, "episodes");
     while (code == 0 && run->step_count < run->steps_max)
-        for (uint32_t i = 0; code == 0 && i < lane_count && run->step_count < run->steps_max;
-             i++)
-            code = step_lane(run, i, err);
+        code = round_of_steps(run, err);
     uint64_t took_ns = pawl_clock_now_ns() - start_ns;
     if (run->json)
         pawl_json_end(run->json);
@@ -420,18 +467,14 @@ static int option_number(struct pawl_cli *cli, const char *name, uint64_t standa
     return PAWL_EXIT_DONE;
 }
 
-static int run_lanes(struct pawl_cli *cli, const struct pawl_env_entry *entry,
+static int run_lanes(struct pawl_cli *cli, const struct pawl_cfg *cfg,
+                     const struct pawl_policy_ops *policy,
                      const struct pawl_lanes_cfg *lanes_cfg, uint64_t steps_max)
 {
-    const char *policy = pawl_cli_value(cli, "policy");
-    struct run run = {
-        .cli = cli,
-        .acts_random = !policy || strcmp(policy, "random") == 0,
-        .steps_max = steps_max,
-    };
+    struct run run = {.cli = cli, .steps_max = steps_max};
     struct pawl_json_writer json;
     struct pawl_err err = {0};
-    void *memory = NULL;
+    void *memory;
 
     int code = pawl_lanes_open(&run.lanes, lanes_cfg, &err);
     if (code != 0)
@@ -440,12 +483,13 @@ static int run_lanes(struct pawl_cli *cli, const struct pawl_env_entry *entry,
         run.json = &json;
         open_json(&json);
         pawl_json_begin_object(&json, NULL);
-        pawl_json_put_string(&json, "name", entry->ops->name);
-        pawl_json_put_string(&json, "policy", run.acts_random ? "random" : "null");
+        pawl_json_put_string(&json, "name", lanes_cfg->ops->name);
+        pawl_json_put_string(&json, "policy", policy->name);
     }
-    pawl_philox_open(&run.philox, lanes_cfg->seed, ACTION_ROLE, 0);
-    memory = place(&run);
-    code = memory ? steps(&run, &err) : pawl_err_set(&err, ENOMEM, "out of memory");
+    code = open_policy(&run, policy, cfg, lanes_cfg, &memory, &err);
+    if (code == 0)
+        code = steps(&run, &err);
+    policy->close(run.policy);
     pawl_lanes_close(run.lanes);
     free(memory);
     int exit_code = PAWL_EXIT_DONE;
@@ -463,6 +507,8 @@ static int run_lanes(struct pawl_cli *cli, const struct pawl_env_entry *entry,
 static int run_run(struct pawl_cli *cli, int argc, char **argv)
 {
     const struct pawl_env_entry *entry = pawl_env_find(argv[0]);
+    const char *policy_name = pawl_cli_value(cli, "policy");
+    const struct pawl_policy_ops *policy = NULL;
     struct pawl_lanes_cfg lanes_cfg = pawl_lanes_default_cfg();
     struct pawl_cfg *cfg = NULL;
     struct pawl_err err = {0};
@@ -476,8 +522,11 @@ static int run_run(struct pawl_cli *cli, int argc, char **argv)
         code = pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
     if (code == PAWL_EXIT_DONE)
         code = option_number(cli, "seed", lanes_cfg.seed, 0, &lanes_cfg.seed);
+    if (code == PAWL_EXIT_DONE &&
+        !(policy = pawl_policy_find(policy_name ? policy_name : POLICY_DEFAULT, &err)))
+        code = pawl_cli_fail(cli, PAWL_EXIT_USAGE, "%s", err.text);
     if (code == PAWL_EXIT_DONE)
-        code = run_lanes(cli, entry, &lanes_cfg, steps_max);
+        code = run_lanes(cli, cfg, policy, &lanes_cfg, steps_max);
     pawl_cfg_close(cfg);
     return code;
 }
@@ -494,8 +543,8 @@ static const struct pawl_cli_option json_options[] = {
 const struct pawl_cli_verb pawl_verb_env_list = {
     .name = "env list",
     .help = "What environments there are.",
-    .details = "One line each: what it shows, what it takes, after how many steps an episode "
-               "is cut off.",
+    .details = "For each: what it shows, what it takes, after how many steps an episode "
+               "is cut off, and below it what it is.",
     .options = json_options,
     .option_count = 1,
     .takes_config = true,
@@ -521,7 +570,8 @@ const struct pawl_cli_verb pawl_verb_env_check = {
     .run = run_check,
 };
 
-static const char *const policies[] = {"random", "null", NULL};
+/* Those of pawl_policies that act without parameters. */
+static const char *const policies[] = {POLICY_DEFAULT, "null", NULL};
 
 static const struct pawl_cli_option run_options[] = {
     {.name = "steps", .value = "N", .help = "How many in all lanes together; 1000."},
@@ -530,7 +580,7 @@ static const struct pawl_cli_option run_options[] = {
      .choices = policies,
      .help =
          "random acts uniformly within the bounds, and is what is used when nothing is said; "
-         "null acts 0."},
+         "null keeps to the middle of the bounds, or to choice 0."},
     {.name = "seed", .value = "N", .help = "Of actions and episodes, instead of run.seed."},
     {.name = "json", .help = "Print JSON."},
 };

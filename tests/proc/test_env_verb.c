@@ -44,6 +44,22 @@ START_TEST(the_list_has_a_line_for_each_environment)
 }
 END_TEST
 
+START_TEST(no_line_of_the_list_is_wider_than_80_columns)
+{
+    static const char *const lists[] = {
+        "env list", "env list --env.dummy.obs_count=33 --env.dummy.image_count=8"};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        ck_assert_int_eq(pawl(lists[i], out_text), 0);
+        for (const char *line = out_text; *line;) {
+            size_t bytes = strcspn(line, "\n");
+            ck_assert_msg(bytes <= 80, "%zu: %.*s", bytes, (int)bytes, line);
+            line += bytes + (line[bytes] == '\n');
+        }
+    }
+    ck_assert_ptr_nonnull(strstr(out_text, "images.7"));
+}
+END_TEST
+
 START_TEST(a_built_in_environment_passes_its_check)
 {
     assert_prints("env check reach2d", 0, "same seed    ok");
@@ -133,6 +149,7 @@ START_TEST(programs_read_json)
 END_TEST
 
 PAWL_TEST_MAIN("env_verb", the_list_has_a_line_for_each_environment,
+               no_line_of_the_list_is_wider_than_80_columns,
                a_built_in_environment_passes_its_check,
                an_environment_that_cannot_be_is_a_failed_check,
                a_wrong_line_is_refused_before_anything_runs,

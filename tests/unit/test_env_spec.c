@@ -273,6 +273,26 @@ START_TEST(a_type_is_written_as_in_the_spec_of_a_record)
 }
 END_TEST
 
+START_TEST(a_policys_action_is_brought_within_the_bounds_and_a_choice_stays)
+{
+    static const float lows[] = {-2.0f, 1.0f, 0.0f}, highs[] = {2.0f, 4.0f, 4.0f};
+    struct pawl_env_spec wide = {.action = {.dtype = PAWL_ENV_F32,
+                                            .rank = 1,
+                                            .shape = {3},
+                                            .lows = lows,
+                                            .highs = highs},
+                                 .choice_count = 5};
+    const float units[3][3] = {{-1.0f, 0.0f, 3.0f}, {0.5f, 1.0f, 0.0f}, {7.0f, -9.0f, 4.0f}};
+    const float wanted[3][3] = {{-2.0f, 2.5f, 3.0f}, {1.0f, 4.0f, 0.0f}, {2.0f, 1.0f, 4.0f}};
+    float action[3];
+    for (size_t i = 0; i < 3; i++) {
+        pawl_env_action_from_units(action, &wide, units[i]);
+        for (size_t j = 0; j < 3; j++)
+            ck_assert_float_eq(action[j], wanted[i][j]);
+    }
+}
+END_TEST
+
 START_TEST(a_reward_is_finite_and_a_flag_is_0_or_1)
 {
     struct pawl_env_step step = {.reward = -3.0f, .terminated = 1};
@@ -295,4 +315,5 @@ PAWL_TEST_MAIN(
     every_number_that_is_not_finite_is_found_wherever_it_stands,
     a_bool_is_0_or_1_and_a_pixel_is_anything, what_is_wrong_is_said_with_field_place_and_value,
     a_number_outside_its_bounds_is_found, a_type_is_written_as_in_the_spec_of_a_record,
+    a_policys_action_is_brought_within_the_bounds_and_a_choice_stays,
     a_reward_is_finite_and_a_flag_is_0_or_1)
