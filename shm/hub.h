@@ -69,7 +69,6 @@ struct pawl_hub_peer {
     uint64_t tokens_refilled_ns;
     uint64_t token_count; /* messages it may send now */
     uint32_t offer_number_last;
-    uint32_t offer_count;
     uint32_t stop_reason; /* 0: not asked to stop */
     uint64_t stop_deadline_ns;
     bool is_stop_told;
@@ -91,7 +90,7 @@ struct pawl_hub_cfg {
     const char *folder; /* NULL: nobody joins. Made if missing, 0700. */
     uint32_t peer_count_max;
     uint32_t offer_count_max;      /* of all */
-    uint32_t peer_offer_count_max; /* of one program, alive */
+    uint32_t peer_offer_count_max; /* of one connection, with what it withdrew and is kept */
     uint32_t message_rate_hz_max;  /* of one program, after a burst of as many */
     uint32_t joined_index_min;     /* who joins as PAWL_HUB_ANY_INDEX is counted from here */
     uint64_t hello_ns_max;         /* who has connected says hello within this */

@@ -184,7 +184,7 @@ static int check_offer(const struct pawl_hub *hub, const struct pawl_hub_peer *p
                             " with a number above %" PRIu32,
                             pawl_hub_incarnation_of(offer->id), number, peer->incarnation,
                             peer->offer_number_last);
-    if (peer->offer_count >= hub->cfg.peer_offer_count_max)
+    if (pawl_hub_table_count(&hub->table, peer->incarnation) >= hub->cfg.peer_offer_count_max)
         return pawl_err_set(err, ENOSPC, "offered more than %" PRIu32 " segments",
                             hub->cfg.peer_offer_count_max);
     if (heard->fd_count < 1 || heard->fd_count > fd_count_max)
@@ -223,7 +223,6 @@ static int hear_offer(struct pawl_hub *hub, struct pawl_hub_peer *peer, struct h
     entry->fd_count = heard->fd_count;
     heard->fd_count = 0;
     peer->offer_number_last = (uint32_t)offer->id;
-    peer->offer_count++;
     hub->is_dirty = true;
     return 0;
 }
@@ -338,8 +337,6 @@ static int hear_withdraw(struct pawl_hub *hub, struct pawl_hub_peer *peer, struc
                    entry->index == peer->index;
     if (!is_own && !is_heir)
         return pawl_err_set(err, EPERM, "withdrew a segment of another program");
-    if (is_own && peer->offer_count > 0)
-        peer->offer_count--;
     if (entry->kind == PAWL_SEGMENT_RING)
         entry->gone_how = PAWL_GONE_BYE; /* what is in it is drained before it goes */
     else

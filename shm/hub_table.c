@@ -27,6 +27,15 @@ struct pawl_hub_entry *pawl_hub_table_add(struct pawl_hub_table *table)
     return NULL;
 }
 
+uint32_t pawl_hub_table_count(const struct pawl_hub_table *table, uint64_t incarnation)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < table->used_count; i++)
+        count += table->entries[i].id != 0 &&
+                 pawl_hub_incarnation_of(table->entries[i].id) == incarnation;
+    return count;
+}
+
 static bool is_had(const struct pawl_hub_entry *entry)
 {
     return entry->id != 0 && !entry->is_dropped;

@@ -76,6 +76,10 @@ struct pawl_hub_entry *pawl_hub_table_find(const struct pawl_hub_table *table, u
 /* A free entry, zeroed; NULL when all are in use. */
 struct pawl_hub_entry *pawl_hub_table_add(struct pawl_hub_table *table);
 
+/* How many places segments of this incarnation take, those that have been dropped and not yet
+ * told to all included. */
+uint32_t pawl_hub_table_count(const struct pawl_hub_table *table, uint64_t incarnation);
+
 /* Whether the reader is to have the segment now. */
 bool pawl_hub_table_is_due(const struct pawl_hub_table *table,
                            const struct pawl_hub_entry *entry,

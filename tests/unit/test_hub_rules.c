@@ -284,6 +284,37 @@ START_TEST(too_many_segments_are_rejected)
 }
 END_TEST
 
+START_TEST(a_ring_that_was_withdrawn_and_is_kept_still_counts)
+{
+    struct pawl_hub_cfg cfg = pawl_hub_default_cfg();
+    cfg.peer_offer_count_max = 2;
+    open_with_two(&cfg);
+    for (int i = 0; i < 2; i++) {
+        uint64_t id = run_offer(&actor, &more, PAWL_SEGMENT_RING, -1);
+        ck_assert_int_eq(pawl_peer_withdraw(&actor, id, NULL), 0);
+        ck_assert_int_eq(pawl_peer_withdraw(&actor, id, NULL), 0);
+        run_serve(&run);
+    }
+    ck_assert_ptr_null(run_find(&run, PAWL_HUB_REJECTED));
+    run_offer(&actor, &more, PAWL_SEGMENT_RING, -1);
+    expect_rejected(&actor, ENOSPC, "more than 2 segments");
+}
+END_TEST
+
+START_TEST(what_was_withdrawn_and_is_gone_does_not_count)
+{
+    struct pawl_hub_cfg cfg = pawl_hub_default_cfg();
+    cfg.peer_offer_count_max = 2;
+    open_with_two(&cfg);
+    for (int i = 0; i < 5; i++) {
+        uint64_t id = run_offer(&actor, &more, PAWL_SEGMENT_STATS, -1);
+        ck_assert_int_eq(pawl_peer_withdraw(&actor, id, NULL), 0);
+        run_serve(&run);
+    }
+    ck_assert_ptr_null(run_find(&run, PAWL_HUB_REJECTED));
+}
+END_TEST
+
 START_TEST(a_full_table_is_told)
 {
     struct pawl_hub_cfg cfg = pawl_hub_default_cfg();
@@ -307,4 +338,5 @@ PAWL_TEST_MAIN(
     only_the_learner_speaks_of_rings, the_ring_of_a_living_actor_cannot_be_drained,
     a_ring_is_bound_only_to_the_learners_own_acks, another_programs_segment_cannot_be_withdrawn,
     what_is_gone_from_the_table_may_still_be_spoken_of, too_many_messages_are_rejected,
-    too_many_segments_are_rejected, a_full_table_is_told)
+    too_many_segments_are_rejected, a_ring_that_was_withdrawn_and_is_kept_still_counts,
+    what_was_withdrawn_and_is_gone_does_not_count, a_full_table_is_told)
