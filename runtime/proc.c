@@ -73,12 +73,14 @@ __attribute__((noreturn)) static void give_up(int report_fd, enum step step)
     _exit(127);
 }
 
-/* An ignored signal stays ignored through execve(); everything starts with the defaults. */
+/* An ignored signal stays ignored through execve(); everything starts with the defaults. By the
+ * system call: sigaction() refuses 32 and 33, which glibc keeps for itself and its
+ * posix_spawn() leaves ignored, so that they are in whatever ninja or Python has started. */
 static void child_reset_signals(void)
 {
-    struct sigaction fresh = {.sa_handler = SIG_DFL};
+    static const unsigned long fresh[8]; /* the kernel's struct: SIG_DFL, no flag, no mask */
     for (int i = 1; i <= SIGNAL_MAX; i++)
-        sigaction(i, &fresh, NULL); /* fails for those that cannot be changed */
+        syscall(SYS_rt_sigaction, i, fresh, NULL, SIGNAL_MAX / 8); /* fails for SIGKILL */
 }
 
 /* First out of the way of all numbers, then each to its own: so entries may swap numbers, and
