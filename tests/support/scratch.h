@@ -69,4 +69,15 @@ static inline char *scratch_read(const char *path, size_t *byte_count)
     return bytes;
 }
 
+/* The file is there and holds the text, no byte more. */
+static inline void scratch_expect(const char *path, const char *text)
+{
+    size_t byte_count = 0;
+    char *bytes = scratch_read(path, &byte_count);
+    ck_assert_ptr_nonnull(bytes);
+    ck_assert_uint_eq(byte_count, strlen(text));
+    ck_assert_str_eq(bytes, text);
+    free(bytes);
+}
+
 #endif

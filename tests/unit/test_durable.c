@@ -40,15 +40,6 @@ static enum pawl_durable_state finish(struct pawl_durable *durable, struct pawl_
     return pawl_durable_wait(durable, pawl_clock_now_ns() + 30 * PAWL_NS_PER_S, err);
 }
 
-static void assert_content(const char *path, const char *text)
-{
-    size_t byte_count = 0;
-    char *bytes = scratch_read(path, &byte_count);
-    ck_assert_ptr_nonnull(bytes);
-    ck_assert_str_eq(bytes, text);
-    free(bytes);
-}
-
 /* 0: old, 1: new; anything else fails. Reads with the table given. */
 static int content_of(struct pawl_io *io, const char *path)
 {
@@ -81,10 +72,10 @@ START_TEST(every_runner_replaces_the_content)
         ck_assert_int_eq(pawl_durable_begin(&durable, parts, 3, &err), 0);
         ck_assert_int_eq(finish(&durable, &err), PAWL_DURABLE_DONE);
         ck_assert_int_eq(pawl_durable_poll(&durable, &err), PAWL_DURABLE_IDLE);
-        assert_content(path, "one,two");
+        scratch_expect(path, "one,two");
         ck_assert_int_eq(pawl_durable_begin(&durable, NULL, 0, &err), 0);
         ck_assert_int_eq(finish(&durable, &err), PAWL_DURABLE_DONE);
-        assert_content(path, "");
+        scratch_expect(path, "");
         ck_assert_uint_eq(durable.done_count, 2);
         pawl_durable_close(&durable);
         ck_assert_int_eq(scratch_file_count(&scratch), 1);
@@ -99,7 +90,7 @@ START_TEST(a_path_without_a_folder_is_in_the_working_directory)
     scratch_open(&scratch);
     ck_assert_int_eq(chdir(scratch.path), 0);
     ck_assert_int_eq(replace(pawl_io_sys(), "x", new_text), 0);
-    assert_content("x", new_text);
+    scratch_expect("x", new_text);
     scratch_close(&scratch);
 }
 END_TEST
@@ -488,7 +479,7 @@ START_TEST(a_short_write_in_the_kernels_chain_is_finished)
     ck_assert_uint_eq(durable.short_write_count, 1);
     char expected[128];
     snprintf(expected, sizeof(expected), "first,%s", new_text);
-    assert_content(scratch_path(&scratch, "x"), expected);
+    scratch_expect(scratch_path(&scratch, "x"), expected);
     pawl_durable_close(&durable);
     scratch_close(&scratch);
 #endif

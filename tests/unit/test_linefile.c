@@ -32,16 +32,6 @@ static int append(struct pawl_linefile *file, const char *text)
     return pawl_linefile_append(file, text, strlen(text), NULL);
 }
 
-static void assert_content(const char *path, const char *text)
-{
-    size_t byte_count = 0;
-    char *bytes = scratch_read(path, &byte_count);
-    ck_assert_ptr_nonnull(bytes);
-    ck_assert_uint_eq(byte_count, strlen(text));
-    ck_assert_str_eq(bytes, text);
-    free(bytes);
-}
-
 /* A text of another length than its neighbours', so that a remainder cannot pass for a line. */
 static void make_line(char *text, size_t text_bytes, int i)
 {
@@ -92,7 +82,7 @@ START_TEST(lines_are_there_in_order)
         pawl_linefile_close(&file);
         pawl_linefile_close(&file);
     }
-    assert_content(scratch_path(&scratch, "x"), "first\n\nsecond\n\n");
+    scratch_expect(scratch_path(&scratch, "x"), "first\n\nsecond\n\n");
     ck_assert_int_eq(temp_fd_count(), fd_count);
     scratch_close(&scratch);
 }
@@ -122,12 +112,12 @@ START_TEST(a_torn_end_is_dropped_on_open)
         scratch_write(path, cases[i].bytes, cases[i].byte_count);
         open_file(&file, pawl_io_sys(), path);
         ck_assert_uint_eq(file.dropped_bytes, cases[i].byte_count - strlen(cases[i].left));
-        assert_content(path, cases[i].left);
+        scratch_expect(path, cases[i].left);
         ck_assert_int_eq(append(&file, "next"), 0);
         pawl_linefile_close(&file);
         char expected[64];
         snprintf(expected, sizeof(expected), "%snext\n", cases[i].left);
-        assert_content(path, expected);
+        scratch_expect(path, expected);
     }
     scratch_close(&scratch);
 }
@@ -179,7 +169,7 @@ START_TEST(what_is_no_line_is_refused_with_the_rule)
     ck_assert_int_eq(pawl_linefile_append(&file, "1\0003", 3, NULL), -EINVAL);
     ck_assert_int_eq(pawl_linefile_append(&file, "1234", 4, NULL), 0);
     pawl_linefile_close(&file);
-    assert_content(path, "1234\n");
+    scratch_expect(path, "1234\n");
 
     cfg.line_bytes_max = 0;
     err = (struct pawl_err){0};
@@ -314,11 +304,11 @@ START_TEST(a_line_that_failed_half_way_leaves_nothing_before_the_next)
     ck_assert_int_eq(append(&file, "x"), -ENOSPC);
     pawl_io_faulty_arm(&faulty, 0, 0, PAWL_IO_ONCE);
     ck_assert_int_eq(append(&file, "x"), 0);
-    assert_content(path, "one\nx\n");
+    scratch_expect(path, "one\nx\n");
 
     pawl_io_faulty_arm(&faulty, 2, ENOSPC, PAWL_IO_ONCE); /* it is repaired at once */
     ck_assert_int_eq(append(&file, "a line that fails"), -ENOSPC);
-    assert_content(path, "one\nx\n");
+    scratch_expect(path, "one\nx\n");
     pawl_linefile_close(&file);
     scratch_close(&scratch);
 }
@@ -453,7 +443,7 @@ START_TEST(several_lines_are_one_write)
     ck_assert_int_eq(pawl_linefile_append_lines(&file, "d\0\n", 3, NULL), -EINVAL);
     ck_assert_uint_eq(file.size_bytes, 5);
     pawl_linefile_close(&file);
-    assert_content(path, "a\nbc\n");
+    scratch_expect(path, "a\nbc\n");
     scratch_close(&scratch);
 }
 END_TEST
@@ -474,7 +464,7 @@ START_TEST(lines_can_be_taken_back)
     ck_assert_int_eq(pawl_linefile_cut(&file, 100, &err), -ERANGE);
     ck_assert_str_eq(err.text, "cut to 100 bytes: there are only 6");
     pawl_linefile_close(&file);
-    assert_content(path, "one\n3\n");
+    scratch_expect(path, "one\n3\n");
     scratch_close(&scratch);
 }
 END_TEST
