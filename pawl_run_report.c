@@ -264,7 +264,7 @@ static void print_waiting(FILE *out, const struct pawl_child *child,
     else if (!known->is_welcome)
         fprintf(out, "(process %ld) has not said hello yet", (long)child->proc.pid);
     else if (known->state == PAWL_STATE_HELD && known->waits_for[0])
-        fprintf(out, "waits for %s", known->waits_for);
+        fprintf(out, "says: %s", known->waits_for);
     else if (known->state == PAWL_STATE_STARTING)
         fprintf(out, "is starting%s%s", known->waits_for[0] ? ": " : "", known->waits_for);
     else

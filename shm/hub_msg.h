@@ -130,7 +130,7 @@
 #define PAWL_HUB_STATE_FIELDS(FIELD, T)                                                        \
     FIELD(T, U32, state, 1, PAWL_STATE_LAST)                                                   \
     FIELD(T, U64, value, 0, UINT64_MAX) /* the role's own, as a step count */                  \
-    /* of HELD: for whom it waits, as "the learner: the ring is full" */                       \
+    /* of HELD: for whom it waits, as "the ring is full: waits for the learner" */             \
     FIELD(T, STRING, text, 0, PAWL_HUB_TEXT_BYTES_MAX)
 
 #define PAWL_HUB_BYE_FIELDS(FIELD, T) FIELD(T, U64, position, 0, UINT64_MAX)

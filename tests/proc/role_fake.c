@@ -4,7 +4,7 @@
  *
  *     actor0:exit=7      ends at once with this code, and "fake: exit 7" as its last words
  *     actor:lazy         counts nothing
- *     actor:held         says that it waits for "the learner: the ring is full", counts nothing
+ *     actor:held         says that "the ring is full: waits for the learner", counts nothing
  *     actor:deaf         ignores stop and SIGTERM
  *     actor:mute         never says hello
  *     learner:refuse=1   refuses the ring of actor 1
@@ -104,7 +104,8 @@ static void open_all(uint32_t index)
         die(&err);
     uint32_t state = wish("held") >= 0 ? PAWL_STATE_HELD : PAWL_STATE_RUNNING;
     if (pawl_peer_state(&peer, state, 0,
-                        state == PAWL_STATE_HELD ? "the learner: the ring is full" : "",
+                        state == PAWL_STATE_HELD ? "the ring is full: waits for the learner"
+                                                 : "",
                         &err) != 0)
         die(&err);
 }

@@ -555,7 +555,8 @@ START_TEST(when_nothing_moves_a_line_says_who_waits_for_whom)
     ck_assert_int_eq(kill(learner, SIGSTOP), 0);
     wait_for_text(run.out, "nothing has moved for");
     char *text = text_of(run.out);
-    ck_assert_msg(strstr(text, "actor 0 waits for the learner: the ring is full"), "%s", text);
+    ck_assert_msg(strstr(text, "actor 0 says: the ring is full: waits for the learner"), "%s",
+                  text);
     ck_assert_msg(strstr(text, "is stopped by a signal"), "%s", text);
     free(text);
     ck_assert_int_eq(kill(run.pid, SIGINT), 0);
