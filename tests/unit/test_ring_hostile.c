@@ -20,9 +20,13 @@ struct pair {
     struct pawl_segment tx_segment, rx_segment, acks, acks_seen;
 };
 
+/* Each ring begins at another place: at 0, and shortly before a word wraps. */
 static void open_pair(struct pair *pair, uint32_t policy)
 {
+    static const uint64_t firsts[] = {0, UINT32_MAX - 2ull, UINT64_MAX - 2, UINT64_MAX / 2 - 2};
+    static size_t opened_count;
     struct pawl_ring_cfg cfg = pawl_ring_default_cfg();
+    cfg.first = firsts[opened_count++ % (sizeof(firsts) / sizeof(firsts[0]))];
     const struct pawl_ring_rx_cfg rx_cfg = {0};
     cfg.slot_count = SLOT_COUNT;
     cfg.data_bytes = DATA_BYTES;

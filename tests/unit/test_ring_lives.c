@@ -2,8 +2,14 @@
  * life finds there. */
 #include "shm/ring.h"
 
+#include "runtime/fault.h"
+
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "support/test.h"
 
@@ -202,10 +208,64 @@ START_TEST(the_sentence_of_an_overwrite_ring_names_its_marks)
 }
 END_TEST
 
+#ifdef PAWL_FAULTS
+/* The writer of an overwrite ring, in a process of its own, dies while it puts record `count`.
+ */
+static void die_while_putting(const char *point, uint64_t count)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        char text[64];
+        snprintf(text, sizeof(text), "%s:kill", point);
+        put(count);
+        pawl_fault_arm(text, NULL);
+        put(1);
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+START_TEST(a_writer_that_dies_while_it_overwrites_leaves_no_torn_record)
+{
+    static const char *const points[] = {"ring.overwrite.O1", "ring.overwrite.O2"};
+    for (size_t i = 0; i < 2; i++)
+        for (uint64_t count = 0; count < 3 * SLOT_COUNT; count++) {
+            unsigned char data[64];
+            struct pawl_ring_record record;
+            uint64_t read_count = 0, value, next = 0;
+            open_ring(PAWL_RING_OVERWRITE, UINT64_MAX / 2 - SLOT_COUNT);
+            die_while_putting(points[i], count);
+            while (pawl_ring_get(&rx, &record, data) == PAWL_RING_DONE) {
+                memcpy(&value, data, sizeof(value));
+                ck_assert_uint_eq(value, record.actor_step);
+                ck_assert_uint_ge(value, next);
+                ck_assert_uint_lt(value, count);
+                next = value + 1;
+                read_count++;
+            }
+            struct pawl_ring_counts counts = counts_of_page();
+            ck_assert_int_eq(pawl_ring_rx_state(&rx, NULL), 0);
+            ck_assert_uint_eq(counts.committed, count);
+            ck_assert_uint_eq(counts.consumed, read_count);
+            ck_assert_uint_eq(counts.lost, count - read_count);
+            ck_assert_uint_eq(counts.in_ring, 0);
+            ck_assert_uint_eq(counts.claimed, 1); /* attempted, and never there */
+            close_all();
+        }
+}
+END_TEST
+
+#define FAULT_TESTS , a_writer_that_dies_while_it_overwrites_leaves_no_torn_record
+#else
+#define FAULT_TESTS
+#endif
+
 PAWL_TEST_MAIN("ring_lives", a_writer_killed_after_its_commit_is_counted_as_one_that_committed,
                a_reader_killed_within_its_release_is_counted_by_its_tail,
                figures_that_do_not_fit_together_never_go_below_zero,
                a_page_says_nothing_of_the_ring_it_was_used_for_before,
                the_next_reader_ends_the_quarantine_of_the_one_before,
                the_sentence_names_the_slot_that_is_broken,
-               the_sentence_of_an_overwrite_ring_names_its_marks)
+               the_sentence_of_an_overwrite_ring_names_its_marks FAULT_TESTS)
