@@ -27,6 +27,7 @@ enum {
     GEOMETRY_MANIFEST_BYTES,
     GEOMETRY_FIRST_SLOT_OFFSET,
     GEOMETRY_HAS_CHECKSUMS,
+    GEOMETRY_FIRST_GENERATION,
 };
 
 static uint64_t round_up(uint64_t bytes)
@@ -132,6 +133,7 @@ int pawl_board_create(struct pawl_board_tx *tx, struct pawl_segment *segment,
     segment_cfg.geometry[GEOMETRY_MANIFEST_BYTES] = geometry.manifest_bytes;
     segment_cfg.geometry[GEOMETRY_FIRST_SLOT_OFFSET] = geometry.first_slot_offset;
     segment_cfg.geometry[GEOMETRY_HAS_CHECKSUMS] = geometry.has_checksums;
+    segment_cfg.geometry[GEOMETRY_FIRST_GENERATION] = cfg->first_generation;
     if (pawl_segment_create(segment, &segment_cfg, err) != 0)
         return pawl_err_wrap(err, "create board");
 
@@ -393,7 +395,9 @@ uint64_t pawl_board_last_generation(const struct pawl_segment *segment)
 {
     const struct pawl_board_page *page =
         (const struct pawl_board_page *)(const void *)segment->body;
-    return pawl_board_count(page).generation;
+    uint64_t generation = pawl_board_count(page).generation;
+    uint64_t first_generation = segment->header.geometry[GEOMETRY_FIRST_GENERATION];
+    return generation || first_generation == 0 ? generation : first_generation - 1;
 }
 
 void pawl_board_wake_readers(struct pawl_board_tx *tx)

@@ -137,7 +137,7 @@ int pawl_board_get(struct pawl_board_rx *rx, void *blob, struct pawl_board_versi
                    struct pawl_err *err);
 
 /* Waits until there is a version newer than the last acquired: 0. -ETIMEDOUT and -ECANCELED say
- * for whom it waited. */
+ * for whom it waited; -EPROTO: the board is under quarantine. */
 int pawl_board_wait(struct pawl_board_rx *rx, const struct pawl_wait *wait,
                     struct pawl_err *err);
 
@@ -153,8 +153,8 @@ int pawl_board_rx_state(const struct pawl_board_rx *rx, struct pawl_err *err);
 
 struct pawl_board_counts pawl_board_count(const struct pawl_board_page *page);
 
-/* Last generation that was published in a segment, by whoever it was, dead or alive: the next
- * incarnation starts above it. */
+/* Last generation that was published in a segment or, when none was, on a board before it, by
+ * whoever it was, dead or alive: the next incarnation starts above it. */
 uint64_t pawl_board_last_generation(const struct pawl_segment *segment);
 
 #endif

@@ -36,28 +36,20 @@ static void sleep_for_newer(struct pawl_board_rx *rx, uint64_t sleep_ns)
 int pawl_board_wait(struct pawl_board_rx *rx, const struct pawl_wait *wait,
                     struct pawl_err *err)
 {
-    for (uint32_t i = 0; i <= wait->spin_count; i++)
+    uint64_t start_ns, sleep_ns;
+    int code = 0;
+    if (rx->fault) /* what a broken writer says is newer cannot be acquired */
+        return pawl_board_rx_state(rx, err);
+    for (uint32_t i = 0; i <= wait->spin_count; i++) {
         if (has_newer(rx))
             return 0;
-    uint64_t start_ns = pawl_clock_now_ns(), now_ns = start_ns;
-    int code = 0;
-    while (!has_newer(rx) && code == 0) {
-        uint64_t waited_ns = now_ns - start_ns;
-        if (wait->is_stopping &&
-            atomic_load_explicit(wait->is_stopping, memory_order_relaxed)) {
-            code = ECANCELED;
-        } else if (waited_ns >= wait->timeout_ns) {
-            code = ETIMEDOUT;
-        } else {
-            uint64_t left_ns = wait->timeout_ns - waited_ns;
-            sleep_for_newer(rx, left_ns < PAWL_PARK_SLICE_NS ? left_ns : PAWL_PARK_SLICE_NS);
-        }
-        now_ns = pawl_clock_now_ns();
+        pawl_park_pause();
     }
-    if (code == 0)
-        return 0;
-    return pawl_err_set(err, code, "waited %.3f s for new parameters of %s: %s",
-                        (double)(now_ns - start_ns) / (double)PAWL_NS_PER_S,
-                        wait->whom ? wait->whom : "the learner",
-                        code == ECANCELED ? "stopping" : "nothing came");
+    start_ns = pawl_clock_now_ns();
+    while (!has_newer(rx) && code == 0) {
+        code = pawl_wait_go_on(wait, start_ns, &sleep_ns);
+        if (code == 0)
+            sleep_for_newer(rx, sleep_ns);
+    }
+    return code ? pawl_wait_give_up(wait, code, start_ns, "new parameters of ", err) : 0;
 }

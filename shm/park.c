@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static void pause_briefly(void)
+void pawl_park_pause(void)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -35,29 +35,25 @@ static struct timespec to_timespec(uint64_t ns)
                              .tv_nsec = (long)(ns % PAWL_NS_PER_S)};
 }
 
-/* What is left until deadline_ns, at most a slice. */
-static uint64_t next_slice_ns(uint64_t deadline_ns, uint64_t now_ns)
+int pawl_wait_go_on(const struct pawl_wait *wait, uint64_t start_ns, uint64_t *sleep_ns)
 {
-    uint64_t left_ns = deadline_ns - now_ns;
-    return left_ns < PAWL_PARK_SLICE_NS ? left_ns : PAWL_PARK_SLICE_NS;
+    uint64_t waited_ns = pawl_clock_now_ns() - start_ns;
+    /* Relaxed: it is all there is to know. */
+    if (wait->is_stopping && atomic_load_explicit(wait->is_stopping, memory_order_relaxed))
+        return ECANCELED;
+    if (waited_ns >= wait->timeout_ns)
+        return ETIMEDOUT;
+    uint64_t left_ns = wait->timeout_ns - waited_ns;
+    *sleep_ns = left_ns < PAWL_PARK_SLICE_NS ? left_ns : PAWL_PARK_SLICE_NS;
+    return 0;
 }
 
-static uint64_t deadline_after(uint64_t now_ns, uint64_t timeout_ns)
+int pawl_wait_give_up(const struct pawl_wait *wait, int code, uint64_t start_ns,
+                      const char *what, struct pawl_err *err)
 {
-    return timeout_ns < UINT64_MAX - now_ns ? now_ns + timeout_ns : UINT64_MAX;
-}
-
-static bool is_stopping(const struct pawl_wait *wait)
-{
-    return wait->is_stopping && atomic_load_explicit(wait->is_stopping, memory_order_relaxed);
-}
-
-static int give_up(const struct pawl_wait *wait, int code, uint64_t since_ns, const char *what,
-                   struct pawl_err *err)
-{
-    double waited_s = (double)(pawl_clock_now_ns() - since_ns) / (double)PAWL_NS_PER_S;
+    double waited_s = (double)(pawl_clock_now_ns() - start_ns) / (double)PAWL_NS_PER_S;
     return pawl_err_set(err, code, "waited %.3f s for %s%s: %s", waited_s, what,
-                        wait->whom ? wait->whom : "the other end of a ring",
+                        wait->whom ? wait->whom : "the other end",
                         code == ECANCELED ? "stopping" : "nothing came");
 }
 
@@ -114,10 +110,9 @@ int pawl_bell_wait(struct pawl_bell *bell, bool (*look)(void *context), void *co
     for (uint32_t i = 0; i <= wait->spin_count; i++) {
         if (look(context))
             return 0;
-        pause_briefly();
+        pawl_park_pause();
     }
-    uint64_t start_ns = pawl_clock_now_ns();
-    uint64_t deadline_ns = deadline_after(start_ns, wait->timeout_ns);
+    uint64_t start_ns = pawl_clock_now_ns(), sleep_ns;
     bool was_rung = false, has_slept = false, is_found = false;
     int code = 0;
     while (!is_found && code == 0) {
@@ -128,13 +123,9 @@ int pawl_bell_wait(struct pawl_bell *bell, bool (*look)(void *context), void *co
             is_found = true;
         } else {
             bell->spurious += was_rung;
-            uint64_t now_ns = pawl_clock_now_ns();
-            if (is_stopping(wait))
-                code = ECANCELED;
-            else if (now_ns >= deadline_ns)
-                code = ETIMEDOUT;
-            else
-                sleep_on_bell(bell, next_slice_ns(deadline_ns, now_ns));
+            code = pawl_wait_go_on(wait, start_ns, &sleep_ns);
+            if (code == 0)
+                sleep_on_bell(bell, sleep_ns);
             has_slept = true;
         }
         was_rung = pawl_bell_disarm(bell);
@@ -142,7 +133,7 @@ int pawl_bell_wait(struct pawl_bell *bell, bool (*look)(void *context), void *co
             is_found = look(context);
     }
     publish_counts(bell);
-    return code && !is_found ? give_up(wait, code, start_ns, "a record of ", err) : 0;
+    return code && !is_found ? pawl_wait_give_up(wait, code, start_ns, "a record of ", err) : 0;
 }
 
 void pawl_ring_wake_reader(struct pawl_ring_tx *tx, uint32_t waiter)
@@ -195,32 +186,26 @@ int pawl_ring_wait_room(struct pawl_ring_tx *tx, uint64_t wanted_count,
     for (uint32_t i = 0; i <= wait->spin_count; i++) {
         if (has_room(tx, wanted_count))
             return 0;
-        pause_briefly();
+        pawl_park_pause();
     }
     if (!tx->ack)
         return pawl_err_set(err, ENOTCONN, "the ring is full and has no reader yet");
 
-    uint64_t start_ns = pawl_clock_now_ns(), now_ns = start_ns;
-    uint64_t deadline_ns = deadline_after(start_ns, wait->timeout_ns);
+    uint64_t start_ns = pawl_clock_now_ns(), sleep_ns;
     int code = 0;
     while (!has_room(tx, wanted_count) && code == 0) {
-        if (tx->fault)
-            code = EPROTO;
-        else if (is_stopping(wait))
-            code = ECANCELED;
-        else if (now_ns >= deadline_ns)
-            code = ETIMEDOUT;
-        else
-            sleep_for_room(tx, wanted_count, next_slice_ns(deadline_ns, now_ns));
-        now_ns = pawl_clock_now_ns();
+        code = tx->fault ? EPROTO : pawl_wait_go_on(wait, start_ns, &sleep_ns);
+        if (code == 0)
+            sleep_for_room(tx, wanted_count, sleep_ns);
     }
+    uint64_t blocked_ns = pawl_clock_now_ns() - start_ns;
     /* Relaxed: figures for people, and this thread is the only writer. */
     struct pawl_ring_page *page = tx->page;
     atomic_fetch_add_explicit(&page->blocked_count, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&page->blocked_ns, now_ns - start_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&page->blocked_ns, blocked_ns, memory_order_relaxed);
     if (code == ETIMEDOUT)
         atomic_fetch_add_explicit(&page->block_timeouts, 1, memory_order_relaxed);
     if (code == EPROTO)
         return pawl_ring_tx_state(tx, err);
-    return code ? give_up(wait, code, start_ns, "room in the ring of ", err) : 0;
+    return code ? pawl_wait_give_up(wait, code, start_ns, "room in the ring of ", err) : 0;
 }

@@ -43,6 +43,18 @@ struct pawl_bell {
     uint64_t sleeps, spurious, late_wakes;
 };
 
+/* A wait that began at start_ns and has found nothing so far: 0, and *sleep_ns for which to
+ * sleep before the next look; or ECANCELED or ETIMEDOUT. For the waits below and board.h's. */
+int pawl_wait_go_on(const struct pawl_wait *wait, uint64_t start_ns, uint64_t *sleep_ns);
+
+/* The sentence of a wait that ended so: "waited 2.0 s for room in the ring of the learner:
+ * nothing came". Returns -code. */
+int pawl_wait_give_up(const struct pawl_wait *wait, int code, uint64_t start_ns,
+                      const char *what, struct pawl_err *err);
+
+/* Between two looks of a spin: lets the other thread of the core run. */
+void pawl_park_pause(void);
+
 /* Looks before sleeping: PAWL_PARK_SPIN_COUNT, or 0 when this process may use no more cores
  * than busy_thread_count, so that spinning would keep the other end from running. */
 uint32_t pawl_park_spin_count(uint32_t busy_thread_count);

@@ -228,6 +228,19 @@ START_TEST(the_next_incarnation_goes_on_above_the_last_generation)
 }
 END_TEST
 
+START_TEST(a_writer_that_dies_before_its_first_version_hides_none_of_the_ones_before)
+{
+    struct pawl_board_cfg cfg = pawl_board_default_cfg();
+    cfg.first_generation = 58;
+    open_board(cfg);
+    ck_assert_uint_eq(pawl_board_last_generation(&segment), 57);
+    put(1);
+    ck_assert_uint_eq(pawl_board_last_generation(&segment), 58);
+    open_default(1);
+    ck_assert_uint_eq(pawl_board_last_generation(&segment), 0);
+}
+END_TEST
+
 START_TEST(a_generation_that_goes_back_is_quarantined)
 {
     open_default(1);
@@ -421,6 +434,18 @@ START_TEST(a_waiting_reader_is_woken_by_the_next_version)
 }
 END_TEST
 
+START_TEST(a_wait_on_a_board_under_quarantine_says_so)
+{
+    const struct pawl_wait wait = {.timeout_ns = 0};
+    open_default(1);
+    put(1);
+    atomic_store(&page()->latest, pawl_board_word(5, 3));
+    ck_assert_ptr_null(pawl_board_acquire(&rx[0]));
+    ck_assert_int_eq(pawl_board_wait(&rx[0], &wait, &err), -EPROTO);
+    ck_assert_ptr_nonnull(strstr(err.text, "board under quarantine"));
+}
+END_TEST
+
 START_TEST(a_wait_ends_and_says_for_whom_it_waited)
 {
     static _Atomic bool is_stopping;
@@ -497,11 +522,12 @@ PAWL_TEST_MAIN(
     a_reader_taken_for_dead_is_told_that_its_version_is_gone,
     the_header_is_void_while_a_slot_is_filled, one_reader_more_than_configured_is_refused,
     the_next_incarnation_goes_on_above_the_last_generation,
+    a_writer_that_dies_before_its_first_version_hides_none_of_the_ones_before,
     a_generation_that_goes_back_is_quarantined, a_slot_that_does_not_exist_is_never_read,
     a_slot_that_never_holds_the_latest_is_quarantined,
     a_pin_with_any_value_costs_a_slot_at_most, a_checksum_that_does_not_match_is_quarantined,
     a_copy_reader_holds_no_slot, large_blobs_arrive_whole, generations_pass_2_to_the_32,
     after_the_last_generation_nothing_is_published, layout_names_the_rule_that_was_broken,
     a_header_of_another_geometry_is_refused, the_manifest_is_in_the_segment,
-    a_waiting_reader_is_woken_by_the_next_version,
+    a_waiting_reader_is_woken_by_the_next_version, a_wait_on_a_board_under_quarantine_says_so,
     a_wait_ends_and_says_for_whom_it_waited FAULT_TESTS)
