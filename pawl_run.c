@@ -373,6 +373,7 @@ static int start_log(struct pawl_run *run, struct pawl_err *err)
     cfg.level = (enum pawl_log_level)(PAWL_LOG_ERROR + log->level);
     cfg.stderr_level =
         cfg.level < PAWL_LOG_WARN || cfg.level == PAWL_LOG_DEBUG ? cfg.level : PAWL_LOG_WARN;
+    cfg.colour = (enum pawl_log_colour)log->color;
     cfg.path = log->file ? pawl_run_folder_path(&run->folder, "log.txt", path) : NULL;
     cfg.start_ns = run->start_ns;
     return pawl_log_start(&cfg, err);

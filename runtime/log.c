@@ -461,7 +461,9 @@ int pawl_log_start(const struct pawl_log_cfg *cfg, struct pawl_err *err)
     self.terminal = (struct pawl_log_sink){
         .fd = STDERR_FILENO,
         .level = cfg->stderr_level,
-        .is_coloured = pawl_text_wants_colour(STDERR_FILENO),
+        .is_coloured =
+            cfg->colour == PAWL_LOG_COLOUR_ALWAYS ||
+            (cfg->colour == PAWL_LOG_COLOUR_AUTO && pawl_text_wants_colour(STDERR_FILENO)),
         .is_polled = true,
     };
     atomic_store_explicit(&self.dropped_full_count, 0, memory_order_relaxed);

@@ -37,6 +37,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* Of the lines on stderr. */
+enum pawl_log_colour {
+    PAWL_LOG_COLOUR_AUTO, /* on a terminal where neither NO_COLOR nor TERM says otherwise */
+    PAWL_LOG_COLOUR_ALWAYS,
+    PAWL_LOG_COLOUR_NEVER,
+};
+
 struct pawl_log_cfg {
     const char *role;  /* "learner", "actor-3": letters, digits, `-`, `_` and `.`; copied */
     const char *path;  /* appended to; NULL: no file */
@@ -44,6 +51,7 @@ struct pawl_log_cfg {
                           that all its processes agree; 0: now */
     enum pawl_log_level level;        /* of the file */
     enum pawl_log_level stderr_level; /* OFF where a dashboard has the terminal */
+    enum pawl_log_colour colour;
     uint64_t write_wait_ns;    /* how long a line may wait for the writer, if it is no error */
     uint64_t repeat_window_ns; /* of the limit on repeated warnings */
 };

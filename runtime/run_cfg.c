@@ -1,5 +1,6 @@
 #include "runtime/run_cfg.h"
 
+#include "runtime/log.h"
 #include "runtime/restart.h"
 
 #define ROW_COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
@@ -43,7 +44,7 @@ static const char *const colors[] = {"auto", "always", "never", NULL};
 static const struct pawl_cfg_row log_rows[] = {
     PAWL_CFG_CHOICE_ROW(LOG, "log.level", level, PAWL_LOG_CFG_INFO, levels,
                         "The least important lines that are still written."),
-    PAWL_CFG_CHOICE_ROW(LOG, "log.color", color, PAWL_LOG_CFG_COLOR_AUTO, colors,
+    PAWL_CFG_CHOICE_ROW(LOG, "log.color", color, PAWL_LOG_COLOUR_AUTO, colors,
                         "Colour on standard error; auto: on a terminal without NO_COLOR."),
     PAWL_CFG_BOOL_ROW(LOG, "log.file", file, true, "Write log.txt into the folder of the run."),
     PAWL_CFG_F64_ROW(LOG, "log.period_s", period_s, 10.0, 0.1, 3600.0, "s",

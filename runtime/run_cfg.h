@@ -27,15 +27,9 @@ enum pawl_log_cfg_level {
     PAWL_LOG_CFG_DEBUG,
 };
 
-enum pawl_log_cfg_color {
-    PAWL_LOG_CFG_COLOR_AUTO,
-    PAWL_LOG_CFG_COLOR_ALWAYS,
-    PAWL_LOG_CFG_COLOR_NEVER,
-};
-
 struct pawl_run_log_cfg {
     int32_t level; /* enum pawl_log_cfg_level */
-    int32_t color; /* enum pawl_log_cfg_color */
+    int32_t color; /* enum pawl_log_colour (log.h) */
     bool file;
     double period_s;
 };

@@ -298,13 +298,14 @@ START_TEST(a_program_that_just_exits_loses_nothing)
 END_TEST
 
 /* What a terminal gets when a warning is logged. */
-static const char *on_a_terminal(void)
+static const char *on_a_terminal(enum pawl_log_colour colour)
 {
     int fd, terminal;
     ck_assert_int_eq(openpty(&fd, &terminal, NULL, NULL, NULL), 0);
     ck_assert_int_eq(dup2(terminal, STDERR_FILENO), STDERR_FILENO);
     close(terminal);
     struct pawl_log_cfg cfg = pawl_log_default_cfg("learner");
+    cfg.colour = colour;
     start(&cfg);
     pawl_log_warn("a b", "c=%d", 1);
     pawl_log_info("d");
@@ -319,7 +320,7 @@ START_TEST(a_terminal_gets_colour)
 {
     setenv("TERM", "xterm", 1);
     unsetenv("NO_COLOR");
-    on_a_terminal();
+    on_a_terminal(PAWL_LOG_COLOUR_AUTO);
     ck_assert_ptr_nonnull(strstr(text, " \033[33mwarn\033[0m learner a b c=1"));
     ck_assert_uint_eq(count_of(text, "\033"), 2);
 }
@@ -333,10 +334,22 @@ START_TEST(a_terminal_that_wants_none_gets_none)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         setenv("TERM", cases[i].term, 1);
         setenv("NO_COLOR", cases[i].no_color, 1);
-        on_a_terminal();
+        on_a_terminal(PAWL_LOG_COLOUR_AUTO);
         ck_assert_uint_eq(count_of(text, "\033"), 0);
         ck_assert_ptr_nonnull(strstr(text, " warn learner a b c=1"));
     }
+}
+END_TEST
+
+START_TEST(colour_can_be_wanted_or_not_whatever_the_terminal_says)
+{
+    setenv("TERM", "xterm", 1);
+    unsetenv("NO_COLOR");
+    on_a_terminal(PAWL_LOG_COLOUR_NEVER);
+    ck_assert_uint_eq(count_of(text, "\033"), 0);
+    setenv("NO_COLOR", "1", 1);
+    on_a_terminal(PAWL_LOG_COLOUR_ALWAYS);
+    ck_assert_uint_eq(count_of(text, "\033"), 2);
 }
 END_TEST
 
@@ -406,5 +419,6 @@ PAWL_TEST_MAIN("log", a_line_reaches_the_file, lines_are_appended_to_what_is_the
                a_forked_child_neither_repeats_lines_nor_waits_for_a_writer,
                a_program_that_just_exits_loses_nothing, a_terminal_gets_colour,
                a_terminal_that_wants_none_gets_none,
+               colour_can_be_wanted_or_not_whatever_the_terminal_says,
                what_cannot_be_started_is_refused_with_a_sentence,
                a_wrong_value_does_not_compile FAULT_TESTS)
