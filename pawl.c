@@ -11,6 +11,7 @@
 #include "runtime/cli.h"
 #include "runtime/run_cfg.h"
 #include "runtime/verbs.h"
+#include "shm/ring_cfg.h"
 
 static const struct pawl_cli_verb *const verbs[] = {
     /* in the order of the help */
@@ -25,11 +26,17 @@ static const struct pawl_cli_verb *const verbs[] = {
 };
 
 static const struct pawl_cfg_table *const tables[] = {
-    &pawl_run_table,         &pawl_env_table,
-    &pawl_env_reach2d_table, &pawl_env_dummy_table,
-    &pawl_actor_table,       &pawl_policy_table,
-    &pawl_sac_table,         &pawl_learner_table,
-    &pawl_log_table,         NULL,
+    &pawl_run_table,
+    &pawl_env_table,
+    &pawl_env_reach2d_table,
+    &pawl_env_dummy_table,
+    &pawl_actor_table,
+    &pawl_ring_table,
+    &pawl_policy_table,
+    &pawl_sac_table,
+    &pawl_learner_table,
+    &pawl_log_table,
+    NULL,
 };
 
 static const struct pawl_cli_library libraries[] = {PAWL_BUILD_LIBRARIES};

@@ -28,6 +28,7 @@ struct lane {
     int step_code;
     uint32_t episode_flags; /* SUCCESS, INTERVENTION of some step */
     uint32_t failure_count; /* in a row */
+    bool has_late_frame;    /* its episode began in this round: claimed after the others */
     float *held;            /* the action executed last, in units of the policy */
     float *action;          /* in units of the environment */
 };
@@ -38,6 +39,8 @@ struct pawl_acting {
     uint32_t lane_count;
     uint32_t continuous_count; /* components before the choice, if there is one */
     struct lane *lanes;
+    uint32_t *order; /* of the lanes, as the frames of their records were claimed */
+    uint32_t *order_spare;
     unsigned char **records; /* of all lanes, for the policy */
     struct bounds *bounds;
     float *numbers; /* held and action of all lanes */
@@ -45,6 +48,7 @@ struct pawl_acting {
     bool has_begun; /* all lanes are in an episode */
 
     uint64_t step_count;
+    uint64_t step_count_after; /* as it will be at the end of this round */
     uint64_t round_count;
     uint64_t sample_mask;
     uint64_t ticks;         /* when the observations of `now` were there */
@@ -83,14 +87,18 @@ int pawl_acting_open(struct pawl_acting **out, const struct pawl_acting_cfg *cfg
     acting->continuous_count = action_count - (cfg->layout->choice_count != 0);
     acting->needs_params = cfg->policy->ops->manifest != NULL;
     acting->lanes = calloc(lane_count, sizeof(acting->lanes[0]));
+    acting->order = calloc(2 * (size_t)lane_count, sizeof(acting->order[0]));
     acting->records = calloc(lane_count, sizeof(acting->records[0]));
     acting->bounds = calloc(action_count, sizeof(acting->bounds[0]));
     acting->numbers = calloc(2 * (size_t)lane_count * action_count, sizeof(float));
-    if (!acting->lanes || !acting->records || !acting->bounds || !acting->numbers) {
+    if (!acting->lanes || !acting->order || !acting->records || !acting->bounds ||
+        !acting->numbers) {
         pawl_acting_close(acting);
         return pawl_err_set(err, ENOMEM, "acting in %u lanes: out of memory", lane_count);
     }
+    acting->order_spare = acting->order + lane_count;
     for (uint32_t i = 0; i < lane_count; i++) {
+        acting->order[i] = i;
         acting->lanes[i].held = acting->numbers + 2 * (size_t)i * action_count;
         acting->lanes[i].action = acting->lanes[i].held + action_count;
     }
@@ -104,6 +112,7 @@ void pawl_acting_close(struct pawl_acting *acting)
     if (!acting)
         return;
     free(acting->lanes);
+    free(acting->order < acting->order_spare ? acting->order : acting->order_spare);
     free(acting->records);
     free(acting->bounds);
     free(acting->numbers);
@@ -150,7 +159,7 @@ static int lane_failed(struct pawl_acting *acting, uint32_t index, struct pawl_e
 /* The header of a lane's record of this instant. */
 static void write_header(struct pawl_acting *acting, uint32_t index,
                          struct pawl_ring_record *record, uint32_t flags, uint32_t step,
-                         uint64_t policy_version)
+                         uint64_t actor_step)
 {
     const struct pawl_lane *lane = pawl_lanes_get(acting->cfg.lanes, index);
 
@@ -158,8 +167,8 @@ static void write_header(struct pawl_acting *acting, uint32_t index,
     record->flags = flags;
     record->step = step;
     record->episode = (uint32_t)lane->episode_index;
-    record->actor_step = acting->step_count;
-    record->policy_version = policy_version;
+    record->actor_step = actor_step;
+    record->policy_version = acting->cfg.params->version;
     record->lane = lane->lane_index;
     record->crc32c = 0;
     record->reserved = 0;
@@ -173,11 +182,12 @@ static void stamp(const struct pawl_acting *acting, struct pawl_outbox_frame *fr
 
 /* Makes the observation in a frame the last one of its lane's episode of `steps` steps. */
 static void complete_final(struct pawl_acting *acting, uint32_t index,
-                           struct pawl_outbox_frame *frame, uint32_t flags, uint32_t steps)
+                           struct pawl_outbox_frame *frame, uint32_t flags, uint32_t steps,
+                           uint64_t actor_step)
 {
     pawl_record_write_final(acting->cfg.layout, frame->slot->data);
     write_header(acting, index, &frame->slot->record, PAWL_RECORD_FINAL | flags, steps,
-                 acting->cfg.params->version);
+                 actor_step);
     pawl_outbox_complete(acting->cfg.outbox, frame);
 }
 
@@ -334,7 +344,8 @@ static void step_lanes(struct pawl_acting *acting)
 {
     void *obs[PAWL_ENV_FIELDS_MAX];
 
-    for (uint32_t i = 0; i < acting->lane_count; i++) {
+    for (uint32_t k = 0; k < acting->lane_count; k++) {
+        uint32_t i = acting->order[k];
         struct lane *lane = &acting->lanes[i];
         guard_action(acting, lane,
                      pawl_record_action(acting->cfg.layout, lane->now->slot->data));
@@ -371,8 +382,7 @@ static int give_up_episode(struct pawl_acting *acting, uint32_t index, struct pa
     uint32_t steps = at->step_index - (lane->step_code == 0);
 
     acting->step_count++;
-    complete_final(acting, index, lane->now, PAWL_RECORD_TRUNCATED | lane->episode_flags,
-                   steps);
+    complete_final(acting, index, lane->now, lane->episode_flags, steps, acting->step_count);
     stat_add(acting, PAWL_ACTOR_STAT_EPISODES_GIVEN_UP, 1);
     int code = lane_failed(acting, index, err);
     if (code != 0) {
@@ -400,7 +410,7 @@ static int observe_lane(struct pawl_acting *acting, uint32_t index, struct pawl_
     pawl_record_write_step(acting->cfg.layout, lane->now->slot->data, step);
     write_header(acting, index, &lane->now->slot->record,
                  PAWL_RECORD_STEP | end_flags | step_flags, at->step_index - 1,
-                 acting->cfg.params->version);
+                 acting->step_count);
     pawl_outbox_complete(acting->cfg.outbox, lane->now);
     acting->step_count++;
     lane->episode_flags |= step_flags;
@@ -408,17 +418,53 @@ static int observe_lane(struct pawl_acting *acting, uint32_t index, struct pawl_
     if (__builtin_expect(!at->has_ended, 1))
         return 0;
 
-    complete_final(acting, index, lane->now, end_flags | lane->episode_flags, at->step_index);
+    complete_final(acting, index, lane->now, end_flags | lane->episode_flags, at->step_index,
+                   acting->step_count_after);
+    lane->has_late_frame = true;
     count_episode(acting, index, at->is_success);
     return begin_episode(acting, index, pawl_outbox_claim(acting->cfg.outbox, index), err);
 }
 
-/* Every lane that has no episode gets one. */
+/* Lanes whose episode began in this round come after the others, as their frames do. */
+static void sort_lanes(struct pawl_acting *acting)
+{
+    uint32_t *sorted = acting->order_spare;
+    uint32_t count = 0;
+
+    for (int is_late = 0; is_late < 2; is_late++)
+        for (uint32_t k = 0; k < acting->lane_count; k++)
+            if (acting->lanes[acting->order[k]].has_late_frame == is_late)
+                sorted[count++] = acting->order[k];
+    for (uint32_t i = 0; i < acting->lane_count; i++)
+        acting->lanes[i].has_late_frame = false;
+    acting->order_spare = acting->order;
+    acting->order = sorted;
+}
+
+/* All lanes, so that no step that was taken is lost; the first failure is told. */
+static int observe_lanes(struct pawl_acting *acting, struct pawl_err *err)
+{
+    bool has_late_frame = false;
+    int code = 0;
+
+    acting->step_count_after = acting->step_count + acting->lane_count;
+    for (uint32_t k = 0; k < acting->lane_count; k++) {
+        uint32_t i = acting->order[k];
+        struct pawl_err unread = {0};
+        int lane_code = observe_lane(acting, i, code ? &unread : err);
+        code = code ? code : lane_code;
+        has_late_frame |= acting->lanes[i].has_late_frame;
+    }
+    if (has_late_frame && acting->lane_count > 1)
+        sort_lanes(acting);
+    return code;
+}
+
+/* Every lane gets an episode, in the order of the lanes. */
 static enum pawl_acting_result begin_all(struct pawl_acting *acting, struct pawl_err *err)
 {
     for (uint32_t i = 0; i < acting->lane_count; i++) {
-        if (acting->lanes[i].now)
-            continue;
+        acting->order[i] = i;
         struct pawl_outbox_frame *frame = pawl_outbox_claim(acting->cfg.outbox, i);
         if (begin_episode(acting, i, frame, err) != 0)
             return PAWL_ACTING_FAILED;
@@ -469,13 +515,7 @@ enum pawl_acting_result pawl_acting_round(struct pawl_acting *acting, struct paw
     step_lanes(acting);
     ticks[2] = acting->ticks = read_ticks(acting);
     acting->now_ns = pawl_tsc_to_ns(acting->cfg.tsc, acting->ticks);
-    int code = 0;
-    for (uint32_t i = 0; i < lane_count; i++) { /* all, so that no step taken is lost */
-        struct pawl_err lane_err = {0};
-        if (observe_lane(acting, i, code ? &lane_err : err) != 0)
-            code = -1;
-    }
-    if (code != 0) {
+    if (observe_lanes(acting, err) != 0) {
         pawl_outbox_flush(outbox);
         return PAWL_ACTING_FAILED;
     }
@@ -499,8 +539,8 @@ void pawl_acting_cut(struct pawl_acting *acting)
         struct lane *lane = &acting->lanes[i];
         const struct pawl_lane *at = pawl_lanes_get(acting->cfg.lanes, i);
         if (lane->now && at->is_running)
-            complete_final(acting, i, lane->now, PAWL_RECORD_TRUNCATED | lane->episode_flags,
-                           at->step_index);
+            complete_final(acting, i, lane->now, lane->episode_flags, at->step_index,
+                           acting->step_count);
         lane->now = NULL;
     }
     acting->has_begun = false;

@@ -9,7 +9,7 @@
  *         case PAWL_ACTING_FAILED: end, err says why
  *         }
  *     }
- *     pawl_acting_cut(acting);                         all episodes end here, truncated
+ *     pawl_acting_cut(acting);                         all episodes end here
  *
  * One round, for all lanes at once:
  *
@@ -28,9 +28,10 @@
  * that is too large is clamped, or replaced likewise. A record holds what was executed.
  *
  * An observation or reward that may not be in a record, or an environment that fails, ends the
- * episode: the record whose action led there becomes the FINAL record, truncated, and its
- * action is forgotten, for what followed is not known. The third time in a row in one lane
- * is the actor's failure.
+ * episode: the record whose action led there becomes the FINAL record, and its action is
+ * forgotten, for what followed is not known. The third time in a row in one lane is the actor's
+ * failure. Such a FINAL record is neither TERMINATED nor TRUNCATED, as one of an episode that
+ * is cut: nothing says that its future is worth nothing.
  *
  * Thread safety: one thread; pawl_acting_safe() from any.
  */
@@ -96,8 +97,8 @@ void pawl_acting_close(struct pawl_acting *acting); /* NULL is fine */
 /* One step of every lane. On FAILED, and only then, err is set; the rounds are over. */
 enum pawl_acting_result pawl_acting_round(struct pawl_acting *acting, struct pawl_err *err);
 
-/* Ends every episode with a FINAL record that is truncated, and pushes all there is. The next
- * round begins new ones. */
+/* Ends every episode with a FINAL record and pushes all there is. The next round begins new
+ * episodes. */
 void pawl_acting_cut(struct pawl_acting *acting);
 
 /* Makes the environments safe. From any thread, also during a round. */

@@ -2,21 +2,66 @@
 
 #include <stddef.h>
 
+#include "actor/acting.h"
+#include "actor/env_cfg.h"
+#include "runtime/run_cfg.h"
+#include "shm/ring_cfg.h"
+
+static const char *const adopts[] = {"step", "chunk", "episode", NULL};
+static const char *const excesses[] = {"clamp", "hold", NULL};
+
 #define ACTOR struct pawl_actor_cfg
 static const struct pawl_cfg_row rows[] = {
     PAWL_CFG_I64_ROW(ACTOR, "actor.count", count, 1, 1, PAWL_ACTOR_COUNT_MAX, "",
                      "Processes that act, each with its own environments."),
     PAWL_CFG_I64_ROW(ACTOR, "actor.min_count", min_count, 1, 0, PAWL_ACTOR_COUNT_MAX, "",
                      "With fewer that have not died for good, the run ends."),
+    PAWL_CFG_CHOICE_ROW(ACTOR, "actor.adopt", adopt, PAWL_ACTING_ADOPT_STEP, adopts,
+                        "When newer parameters are taken: before any step, between chunks of "
+                        "actor.chunk_steps, or between episodes."),
+    PAWL_CFG_I64_ROW(ACTOR, "actor.chunk_steps", chunk_steps, 1, 1, 65536, "steps",
+                     "Steps of an episode that are acted with the same parameters."),
+    PAWL_CFG_CHOICE_ROW(ACTOR, "actor.excess", excess, PAWL_ACTING_EXCESS_CLAMP, excesses,
+                        "What is executed for an action out of range: the nearest within, or "
+                        "the one before. One that is not finite is always the one before."),
+    PAWL_CFG_F64_ROW(ACTOR, "actor.param_age_s_max", param_age_s_max, 30.0, 0.0, 86400.0, "s",
+                     "How long an actor whose learner is gone goes on with the last "
+                     "parameters, before it stops its environments and waits."),
+    PAWL_CFG_F64_ROW(ACTOR, "actor.stage_s", stage_s, 5.0, 0.0, 3600.0, "s",
+                     "Records of so long are kept outside a full ring by a loop with "
+                     "env.target_hz, which does not wait."),
+    PAWL_CFG_I64_LIST_ROW(ACTOR, "actor.cpus", cpus, "[]", 0, 1023, 0, "",
+                          "Processors for the actors, one each and in turns; empty: any."),
 };
+
+static void check_deterministic(struct pawl_cfg *cfg, const struct pawl_actor_cfg *actor)
+{
+    const struct pawl_run_cfg *run = pawl_cfg_fields(cfg, &pawl_run_table);
+    const struct pawl_ring_table_cfg *ring = pawl_cfg_fields(cfg, &pawl_ring_table);
+
+    if (!run || !run->deterministic)
+        return;
+    if (actor->count > 1)
+        pawl_cfg_conflict(cfg, "actor.count", "run.deterministic",
+                          "one actor is in lock-step with the learner, not several");
+    if (ring && ring->full != PAWL_RING_FULL_BLOCK)
+        pawl_cfg_conflict(cfg, "ring.full", "run.deterministic",
+                          "in lock-step no record is given up");
+}
 
 static void check(struct pawl_cfg *cfg)
 {
     const struct pawl_actor_cfg *actor = pawl_cfg_fields(cfg, &pawl_actor_table);
+    const struct pawl_env_cfg *env = pawl_cfg_fields(cfg, &pawl_env_table);
 
     if (actor->min_count > actor->count)
         pawl_cfg_conflict(cfg, "actor.min_count", "actor.count",
                           "a run has to start with as many actors as it needs");
+    if (env && env->lane_count > 1 && actor->adopt != PAWL_ACTING_ADOPT_STEP)
+        pawl_cfg_conflict(cfg, "actor.adopt", "env.lanes",
+                          "lanes are at different steps of their episodes and share the "
+                          "parameters");
+    check_deterministic(cfg, actor);
 }
 
 const struct pawl_cfg_table pawl_actor_table = {

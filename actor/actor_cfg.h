@@ -9,6 +9,12 @@
 struct pawl_actor_cfg {
     int64_t count;
     int64_t min_count;
+    int32_t adopt; /* enum pawl_acting_adopt */
+    int64_t chunk_steps;
+    int32_t excess; /* enum pawl_acting_excess */
+    double param_age_s_max;
+    double stage_s;
+    struct pawl_cfg_i64_list cpus;
 };
 
 extern const struct pawl_cfg_table pawl_actor_table; /* fills struct pawl_actor_cfg */

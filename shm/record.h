@@ -12,13 +12,16 @@
  *     lane             number among all lanes of the run
  *     episode          number of the lane's episode, modulo 2^32
  *     step             STEP: actions of the episode before this one; FINAL: all its actions
- *     actor_step       likewise of this incarnation of the actor; given up STEPs count
+ *     actor_step       actions of this incarnation of the actor before this one, in all lanes
+ *                      and given up STEPs included; FINAL: so far
  *     capture_ns       when the observation was there (pawl_clock_now_ns)
  *     policy_version   generation of the parameters that chose the action; 0: none
  *
- * Records of a lane are in order: STEP 0, 1, ... n - 1, FINAL n, STEP 0 of the next episode. An
- * episode that is given up has no FINAL: the next record of the lane is of another episode, or
- * the actor is gone.
+ * Records of a lane are in order: STEP 0, 1, ... n - 1, FINAL n, STEP 0 of the next episode.
+ * The FINAL record of an episode that the actor cut off (it was told to stop, or what the next
+ * step led to could not be recorded) is neither TERMINATED nor TRUNCATED; n may be 0. A killed
+ * actor leaves no FINAL. Where records are given up because the ring is full, the steps of a
+ * lane have gaps: what precedes one has no successor.
  */
 #ifndef PAWL_SHM_RECORD_H
 #define PAWL_SHM_RECORD_H

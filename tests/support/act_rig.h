@@ -28,7 +28,8 @@
 
 /* Calls are counted over all lanes from 1; 0: never. */
 static struct {
-    int terminate_at; /* steps */
+    int terminate_at;  /* steps */
+    bool is_staggered; /* and as many more as the number of the lane */
     uint32_t steps_max;
     int bad_obs_from, bad_obs_until; /* calls whose observation has a NaN */
     int fail_at;                     /* the call that returns -EIO */
@@ -106,7 +107,8 @@ static int rig_step(void *env, float *action, void *const *obs, struct pawl_env_
         return -EIO;
     rig->step += 1.0f;
     step->reward = call == rig_rules.bad_reward_at ? NAN : rig->step;
-    step->terminated = rig_rules.terminate_at && (int)rig->step >= rig_rules.terminate_at;
+    int terminate_at = rig_rules.terminate_at + (rig_rules.is_staggered ? (int)rig->lane : 0);
+    step->terminated = rig_rules.terminate_at && (int)rig->step >= terminate_at;
     step->success = step->terminated;
     if (call == rig_rules.intervene_at) {
         step->intervention = 1;

@@ -22,11 +22,17 @@ static struct {
 } expected[RIG_LANES_MAX];
 
 /* Takes everything there is and holds each record against its lane's last one. */
+static uint64_t steps_taken;
+
 static uint64_t take_all(void)
 {
     uint64_t count = 0;
     while (pawl_ring_peek(&rig.rx)) {
         struct rig_record r = rig_take(&rig);
+        if (r.head.flags & PAWL_RECORD_STEP)
+            ck_assert_uint_eq(r.head.actor_step, steps_taken++);
+        else /* of the round before, among the first records of this one */
+            ck_assert(r.head.actor_step <= steps_taken && r.head.actor_step + 5 > steps_taken);
         uint32_t lane = r.head.lane;
         ck_assert_float_eq(r.lane, (float)lane);
         ck_assert_uint_eq(r.head.bytes, rig.layout.record_bytes);
@@ -68,7 +74,7 @@ START_TEST(each_record_is_followed_by_its_successor_in_every_lane)
     }
     pawl_acting_cut(rig.acting);
     for (uint32_t lane = 0; lane < 5; lane++) {
-        expected[lane].end_flags = PAWL_RECORD_TRUNCATED;
+        expected[lane].end_flags = 0;
         expected[lane].is_final_due = expected[lane].step > 0.0f;
     }
     /* 1000 = 142 * 7 + 6: the last episodes have six steps, and their FINAL. */
@@ -78,6 +84,20 @@ START_TEST(each_record_is_followed_by_its_successor_in_every_lane)
     ck_assert_uint_eq(rig_stat(&rig, PAWL_ACTOR_STAT_EPISODES), 5 * 142);
     ck_assert_uint_eq(rig_stat(&rig, PAWL_ACTOR_STAT_SUCCESSES), 5 * 142);
     ck_assert_uint_eq(rig.tx.claimed_count, 0);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(the_order_of_records_is_that_of_the_steps_whichever_lane_ends)
+{
+    rig_rules.terminate_at = 6;
+    rig_rules.is_staggered = true; /* lane i ends after 6 + i steps */
+    rig_open(&rig, (struct rig_cfg){.lane_count = 5, .slot_count = 64});
+    for (int i = 0; i < 500; i++) {
+        rig_round(&rig);
+        take_all();
+    }
+    ck_assert_uint_ge(rig_stat(&rig, PAWL_ACTOR_STAT_EPISODES), 300);
     rig_close(&rig);
 }
 END_TEST
@@ -233,7 +253,7 @@ static void expect_given_up(void)
     for (int i = 0; i < 2; i++)
         ck_assert_uint_eq(rig_take(&rig).head.flags, PAWL_RECORD_STEP);
     struct rig_record end = rig_take(&rig), next = rig_take(&rig);
-    ck_assert_uint_eq(end.head.flags, PAWL_RECORD_FINAL | PAWL_RECORD_TRUNCATED);
+    ck_assert_uint_eq(end.head.flags, PAWL_RECORD_FINAL); /* neither terminated nor truncated */
     ck_assert_float_eq(end.step, 2.0f);
     ck_assert_uint_eq(end.head.step, 2);
     ck_assert_uint_eq(end.head.actor_step, 3);
@@ -646,6 +666,7 @@ START_TEST(the_stages_of_rounds_are_timed)
 END_TEST
 
 PAWL_TEST_MAIN("acting", each_record_is_followed_by_its_successor_in_every_lane,
+               the_order_of_records_is_that_of_the_steps_whichever_lane_ends,
                a_terminated_episode_ends_with_a_final_record_that_says_so,
                the_limit_of_steps_truncates, an_action_is_scaled_to_the_bounds,
                an_action_out_of_range_is_clamped_and_recorded_as_executed,
