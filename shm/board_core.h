@@ -5,11 +5,11 @@
  * under tests/model:
  *
  *     writer                                          reader
- *     W1 fence; the pin of every reader, acquire      R1 l := latest
+ *     W1 the pin of every reader, acquire             R1 l := latest
  *     W2 a slot that is neither pinned nor latest;    R2 pin := l, release
  *        its header := 0, fence                       R3 fence
  *     W3 the tensors, then the slot's header          R4 latest again, acquire: if it is not
- *     W4 latest := new, release; wake who waits          l, then l := it and back to R2
+ *     W4 latest := new, release; fence; wake          l, then l := it and back to R2
  *                                                     R5 use the tensors in place
  *                                                     R6 pin := none, release
  *
@@ -23,7 +23,7 @@
  *  4. With slots >= readers + 2 there is always a free one: latest, and a pin for each reader.
  *  5. A pin that the writer ignores (its reader was taken for dead) protects nothing. Then the
  *     header tells: it is 0 before the first tensor changes, and who reads it after the last
- * use and finds its generation has used a whole version.
+ *     use and finds its generation there has used a whole version.
  *  6. A writer that dies anywhere leaves `latest` old or new. A reader that dies leaves a pin,
  *     which counts until the writer is told to ignore it.
  *
@@ -47,12 +47,14 @@
 #define PAWL_BOARD_READERS_MAX    1020u
 #define PAWL_BOARD_SLOTS_MAX      (PAWL_BOARD_READERS_MAX + 2)
 #define PAWL_BOARD_GENERATION_MAX (UINT64_MAX >> PAWL_BOARD_SLOT_BITS)
-#define PAWL_BOARD_RETRIES_MAX    100000u
+/* More than any writer publishes meanwhile; the models have fewer versions. */
+#ifndef PAWL_BOARD_RETRIES_MAX
+#define PAWL_BOARD_RETRIES_MAX 100000u
+#endif
 
-/* Orderings of the board, as PAWL_RING_MUTANT_LIST (order.h). 32 to 41 weaken an ordering, the
+/* Orderings of the board, as PAWL_RING_MUTANT_LIST (order.h). 33 to 42 weaken an ordering, the
  * others break a rule of the protocol. */
 #define PAWL_BOARD_MUTANT_LIST(X)                                                              \
-    X(32, "W1", "no fence between latest and the pins")                                        \
     X(33, "W1", "the pin load is relaxed")                                                     \
     X(34, "W4", "the store of latest is relaxed")                                              \
     X(35, "R2", "the pin store is relaxed")                                                    \
@@ -61,7 +63,7 @@
     X(38, "R6", "the pin is given back relaxed")                                               \
     X(39, "W2", "no fence between the header and the tensors")                                 \
     X(40, "R5", "no fence between the tensors and the header")                                 \
-    X(41, "W4", "no fence between latest and the waiters")                                     \
+    X(41, "W4", "no fence between latest and the pins, and the waiters")                       \
     X(42, "R7", "no fence between the waiter and the last look")                               \
     X(43, "W1", "pins are not looked at")                                                      \
     X(44, "W4", "latest before the tensors are written")                                       \
@@ -174,9 +176,6 @@ static inline struct pawl_board_slot *pawl_board_claim(struct pawl_board_tx *tx)
     if (tx->claimed)
         return pawl_board_tx_slot(tx, tx->claimed - 1);
     PAWL_FAULT("board.claim.W1");
-    /* Pairs with the fence in pawl_board_acquire(): either the loads below see a reader's pin,
-     * or its second look sees the last store of latest. */
-    PAWL_FENCE(32, memory_order_seq_cst);
     if (tx->latest && PAWL_MUTANT != 46)
         busy[(tx->latest & PAWL_BOARD_SLOT_MASK) / 64] |= UINT64_C(1) << (tx->latest & 63);
     for (uint32_t i = 0; i < tx->reader_room && PAWL_MUTANT != 43; i++) {
@@ -185,7 +184,7 @@ static inline struct pawl_board_slot *pawl_board_claim(struct pawl_board_tx *tx)
         /* Acquire pairs with the release stores of the pin in pawl_board_acquire() and
          * pawl_board_release(): the reader is done with any slot that it no longer pins. */
         uint64_t pin = atomic_load_explicit(&tx->pins[i]->word,
-                                            PAWL_ORDER_AT_FENCE(33, 32, memory_order_acquire));
+                                            PAWL_ORDER_AT_FENCE(33, 41, memory_order_acquire));
         if (pin !=
             PAWL_PIN_NONE) /* the reader's word: any value marks a slot, or none of ours */
             busy[(pin & PAWL_BOARD_SLOT_MASK) / 64] |= UINT64_C(1) << (pin & 63);
@@ -229,7 +228,7 @@ static inline uint64_t pawl_board_commit(struct pawl_board_tx *tx)
     /* Release pairs with the acquire load in pawl_board_acquire(): who sees the word sees the
      * whole version. */
     atomic_store_explicit(&tx->page->latest, tx->latest,
-                          PAWL_ORDER_AT_FENCE(34, 32, memory_order_release));
+                          PAWL_ORDER_AT_FENCE(34, 41, memory_order_release));
     /* Release pairs with the acquire load in pawl_board_wait(): a reader that read this word
      * sees `latest` as well, so it cannot sleep on a word that is already new. */
     atomic_store_explicit(&tx->page->latest_futex, (uint32_t)generation, memory_order_release);
@@ -258,7 +257,7 @@ static inline uint64_t pawl_board_pin(struct pawl_board_rx *rx, uint64_t word)
         atomic_store_explicit(&rx->pin->word, word,
                               PAWL_ORDER_AT_FENCE(35, 36, memory_order_release));
         PAWL_FAULT("board.acquire.R3");
-        /* Pairs with the fence in pawl_board_claim(). */
+        /* Pairs with the fence in pawl_board_commit(). */
         PAWL_FENCE(36, memory_order_seq_cst);
         if (PAWL_MUTANT == 45)
             return word;

@@ -20,7 +20,7 @@ active proctype Writer()
     :: g > VERSIONS -> break
     :: else ->
 #ifndef MUTANT_NO_FENCE_BEFORE_PINS
-        FENCE(0); /* W1 */
+        FENCE(0); /* W4's, of the version before */
 #endif
         LOAD_ACQUIRE(0, p, PIN);
         if /* W2; a pin starts at 0, which stands for none until the first version */

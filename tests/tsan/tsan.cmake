@@ -36,7 +36,7 @@ foreach(mutant 1 2 3 4 13 14 15)
         ENVIRONMENT ${tsan_environment})
 endforeach()
 
-# The board: versions up to 2^32 and beyond, and its mutants. 32, 36, 41 and 42 are fences, 39 and 40 protect a
+# The board: versions up to 2^32 and beyond, and its mutants. 36, 41 and 42 are fences, 39 and 40 protect a
 # reader that is wrongly taken for dead: the models find those.
 add_executable(tsan_board tsan/tsan_board.c)
 target_link_libraries(tsan_board PRIVATE tsan_product)
