@@ -96,7 +96,7 @@ plan_board()
 plan_weak()
 {
     local model mutant
-    for model in sb_commit sb_waiter sb_pin sb_generation; do
+    for model in sb_commit sb_waiter sb_pin sb_generation sb_overwrite; do
         echo "passes $model - safety -DTSO"
         echo "passes $model - safety -DWEAK"
         for mutant in $(mutants $model); do

@@ -1,7 +1,7 @@
 # Rings under the thread sanitizer, whatever the preset: 20 million records, positions that pass 2^32 and
 # 2^64, and every mutant of shm/order.h that this machine can show. A mutant is built and run by a test that
-# fails when the mutant passes. Mutants 9 to 12 need a weaker machine than any sanitizer simulates; the models
-# in tests/model find them.
+# fails when the mutant passes. Mutants 9 to 12 need a weaker machine than any sanitizer simulates;
+# tests/model/sb_overwrite.pml finds them.
 
 set(tsan_sources runtime/clock.c runtime/crc32c.c runtime/err.c runtime/fault.c runtime/sha256.c
     runtime/spec.c shm/board.c shm/board_wait.c shm/copy.c shm/distance.c shm/manifest.c shm/memory.c shm/park.c
