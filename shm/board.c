@@ -6,11 +6,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/futex.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -409,7 +407,7 @@ void pawl_board_wake_readers(struct pawl_board_tx *tx)
                                         PAWL_ORDER_AT_FENCE(41, 41, memory_order_relaxed)) != 0;
     if (!has_waiter)
         return;
-    syscall(SYS_futex, &tx->page->latest_futex, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+    pawl_park_wake(&tx->page->latest_futex, INT_MAX);
     tx->wakes_count++;
     atomic_store_explicit(&tx->page->wakes, tx->wakes_count, memory_order_relaxed);
 }

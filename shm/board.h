@@ -5,8 +5,8 @@
  * version and uses it where it lies, for as long as it likes: no copy, no lock, never torn.
  *
  *     writer                                       reader
- *     pawl_board_create(&tx, &segment, &cfg,       pawl_board_attach(&rx, &segment, fd, pin,
- *                       &err);                                       &rx_cfg, &err);
+ *     pawl_board_create(&tx, &segment, &cfg,       pawl_board_attach(&rx, &segment, NULL,
+ *                       &err);                                       fd, pin, &rx_cfg, &err);
  *     pawl_board_add_reader(&tx, pin, &i, &err);   slot = pawl_board_acquire(&rx);
  *     slot = pawl_board_claim(&tx);                use slot->data + tensor->offset_bytes
  *     fill slot->data                              if (!pawl_board_is_intact(&rx)) forget it

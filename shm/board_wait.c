@@ -2,22 +2,14 @@
 
 #include "runtime/clock.h"
 
-#include <errno.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
 static bool has_newer(const struct pawl_board_rx *rx)
 {
     return pawl_board_latest(rx) > rx->generation;
 }
 
-/* One sleep on the writer's word, through a map that can only be read. */
+/* One sleep on the writer's word. */
 static void sleep_for_newer(struct pawl_board_rx *rx, uint64_t sleep_ns)
 {
-    const struct timespec bound = {.tv_sec = (time_t)(sleep_ns / PAWL_NS_PER_S),
-                                   .tv_nsec = (long)(sleep_ns % PAWL_NS_PER_S)};
     pawl_board_waiter_set(rx);
     /* Acquire pairs with the release store of this word in pawl_board_commit(): a value that is
      * new comes with a `latest` that is new, so the look below finds it. */
@@ -25,9 +17,8 @@ static void sleep_for_newer(struct pawl_board_rx *rx, uint64_t sleep_ns)
     if (!has_newer(rx)) {
         rx->waits_count++;
         atomic_store_explicit(&rx->pin->waits, rx->waits_count, memory_order_relaxed);
-        long code =
-            syscall(SYS_futex, &rx->page->latest_futex, FUTEX_WAIT, seen, &bound, NULL, 0);
-        if (code != 0 && errno == ETIMEDOUT && has_newer(rx))
+        bool is_over = pawl_park_sleep(&rx->page->latest_futex, seen, sleep_ns);
+        if (is_over && has_newer(rx))
             rx->late_wakes++;
     }
     pawl_board_waiter_clear(rx);

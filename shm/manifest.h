@@ -1,8 +1,9 @@
 /* manifest.h: which tensors a flat block of parameters holds, and where.
  *
  *     struct pawl_manifest manifest = {0};
- *     pawl_manifest_add(&manifest, "actor.net.0.weight", PAWL_F32, 2, (uint64_t[]){256, 18},
- * err); pawl_manifest_add(&manifest, "actor.net.0.bias", PAWL_F32, 1, (uint64_t[]){256}, err);
+ *     pawl_manifest_add(&manifest, "actor.net.0.weight", PAWL_F32, 2,
+ *                       (uint64_t[]){256, 18}, err);
+ *     pawl_manifest_add(&manifest, "actor.net.0.bias", PAWL_F32, 1, (uint64_t[]){256}, err);
  *     ... manifest.blob_bytes, pawl_manifest_find(&manifest, "actor.net.0.bias")->offset_bytes
  *     pawl_manifest_close(&manifest);
  *

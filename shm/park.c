@@ -150,9 +150,21 @@ void pawl_ring_wake_reader(struct pawl_ring_tx *tx, uint32_t waiter)
     atomic_store_explicit(&tx->page->wakes_sent, tx->wakes_count, memory_order_relaxed);
 }
 
+bool pawl_park_sleep(const _Atomic uint32_t *word, uint32_t seen, uint64_t sleep_ns)
+{
+    const struct timespec bound = to_timespec(sleep_ns);
+    return syscall(SYS_futex, word, FUTEX_WAIT, seen, &bound, NULL, 0) != 0 &&
+           errno == ETIMEDOUT;
+}
+
+void pawl_park_wake(const _Atomic uint32_t *word, int count)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+}
+
 void pawl_ring_wake_writer(struct pawl_ring_rx *rx)
 {
-    syscall(SYS_futex, &rx->ack->tail_futex, FUTEX_WAKE, 1, NULL, NULL, 0);
+    pawl_park_wake(&rx->ack->tail_futex, 1);
 }
 
 static bool has_room(struct pawl_ring_tx *tx, uint64_t wanted_count)
@@ -160,7 +172,7 @@ static bool has_room(struct pawl_ring_tx *tx, uint64_t wanted_count)
     return pawl_ring_room(tx, wanted_count) >= wanted_count;
 }
 
-/* One sleep on the reader's word, through a map that can only be read. */
+/* One sleep on the reader's word. */
 static void sleep_for_room(struct pawl_ring_tx *tx, uint64_t wanted_count, uint64_t sleep_ns)
 {
     pawl_ring_space_waiter_set(tx);
@@ -168,9 +180,8 @@ static void sleep_for_room(struct pawl_ring_tx *tx, uint64_t wanted_count, uint6
      * new comes with a tail that is new, so the look below finds the room. */
     uint32_t seen = atomic_load_explicit(&tx->ack->tail_futex, memory_order_acquire);
     if (!has_room(tx, wanted_count) && !tx->fault) {
-        struct timespec left = to_timespec(sleep_ns);
-        long code = syscall(SYS_futex, &tx->ack->tail_futex, FUTEX_WAIT, seen, &left, NULL, 0);
-        if (code != 0 && errno == ETIMEDOUT && has_room(tx, wanted_count))
+        bool is_over = pawl_park_sleep(&tx->ack->tail_futex, seen, sleep_ns);
+        if (is_over && has_room(tx, wanted_count))
             atomic_fetch_add_explicit(&tx->page->late_wakes, 1, memory_order_relaxed);
     }
     pawl_ring_space_waiter_clear(tx);

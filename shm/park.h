@@ -55,6 +55,13 @@ int pawl_wait_give_up(const struct pawl_wait *wait, int code, uint64_t start_ns,
 /* Between two looks of a spin: lets the other thread of the core run. */
 void pawl_park_pause(void);
 
+/* Sleeps while *word is `seen`, at most sleep_ns; through a map that can only be read, too.
+ * True when the bound ran out. */
+bool pawl_park_sleep(const _Atomic uint32_t *word, uint32_t seen, uint64_t sleep_ns);
+
+/* Wakes who sleeps on the word, at most count. */
+void pawl_park_wake(const _Atomic uint32_t *word, int count);
+
 /* Looks before sleeping: PAWL_PARK_SPIN_COUNT, or 0 when this process may use no more cores
  * than busy_thread_count, so that spinning would keep the other end from running. */
 uint32_t pawl_park_spin_count(uint32_t busy_thread_count);

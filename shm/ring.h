@@ -11,9 +11,10 @@
  * The producer makes the segment with the slots and its own page; the consumer makes one
  * segment with an acknowledgement page for each of its rings. Neither can write the other's.
  *
- *     pawl_ring_create(&tx, &segment, &cfg, &err);       pawl_ring_acks_create(&acks, 16, ...);
- *     send segment.fd ...                                pawl_ring_attach(&rx, &segment, &acks,
- *     pawl_ring_bind(&tx, &acks, index, bell_fd, &err);                   &rx_cfg, &err);
+ *     pawl_ring_create(&tx, &segment, &cfg, &err);       pawl_ring_acks_create(&acks, 16,
+ *     send segment.fd ...                                                      false, &err);
+ *     pawl_ring_bind(&tx, &acks, index, bell_fd, &err);  pawl_ring_attach(&rx, &segment, fd,
+ *                                                                         &acks, &cfg, &err);
  *
  * Accounting is exact, whoever dies:
  *     attempted = committed + dropped_newest + aborted (+ claimed and not yet published)

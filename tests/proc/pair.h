@@ -6,9 +6,9 @@
  * the other one dies. They use public headers only. pair_hub.c is the smallest supervisor for
  * them. test_chaos.c kills all three.
  *
- *     hub       pair_hub PRODUCER CONSUMER LABEL      starts the two others; descriptor 3:
- * ledger others    pair_producer LABEL                   descriptor 3: hub, descriptor 4:
- * ledger
+ *     pair_hub PRODUCER CONSUMER LABEL      starts the two others; descriptor 3: the ledger
+ *     pair_producer LABEL                   descriptor 3: the hub, descriptor 4: the ledger
+ *     pair_consumer LABEL                   likewise
  *
  * Exit code 0: told to stop, or the hub has gone; 1: with a sentence on standard error.
  */
