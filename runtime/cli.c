@@ -165,20 +165,25 @@ static const struct pawl_cli_verb *take_verb(const struct pawl_cli_program *prog
 
 /* --- help --- */
 
-static int print_table_help(const struct pawl_cli *cli, const char *name)
+const struct pawl_cfg_table *pawl_cli_table(const struct pawl_cli *cli, const char *name)
 {
     const struct pawl_cfg_table *table = pawl_cfg_table_find(cli->program->tables, name);
-    if (table) {
-        const struct pawl_cfg_table *const one[] = {table, NULL};
-        pawl_cfg_schema(one, PAWL_CFG_FORMAT_HELP, cli->out);
-        return PAWL_EXIT_DONE;
+    struct pawl_nearest nearest = {.word = name};
+    if (!table) {
+        nearest.best = pawl_cfg_table_nearest(cli->program->tables, name);
+        fail_nearest(cli, &nearest, "", "no configuration table",
+                     "'pawl help' lists the tables");
     }
-    struct pawl_nearest nearest = {
-        .word = name,
-        .best = pawl_cfg_table_nearest(cli->program->tables, name),
-    };
-    return fail_nearest(cli, &nearest, "", "no configuration table",
-                        "'pawl help' lists the tables");
+    return table;
+}
+
+static int print_table_help(const struct pawl_cli *cli, const char *name)
+{
+    const struct pawl_cfg_table *const one[] = {pawl_cli_table(cli, name), NULL};
+    if (!one[0])
+        return PAWL_EXIT_USAGE;
+    pawl_cfg_schema(one, PAWL_CFG_FORMAT_HELP, cli->out);
+    return PAWL_EXIT_DONE;
 }
 
 static int print_verb_help(const struct pawl_cli *cli, const char *table_name)

@@ -130,6 +130,10 @@ bool pawl_cli_has(const struct pawl_cli *cli, const char *option_name);
 int pawl_cli_fail(const struct pawl_cli *cli, int exit_code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The table of configuration keys that somebody typed; NULL when there is none, and cli->err
+ * was told what is near. */
+const struct pawl_cfg_table *pawl_cli_table(const struct pawl_cli *cli, const char *name);
+
 /* The row with the whole name; NULL when there is none. */
 const struct pawl_cli_verb *pawl_cli_verb_find(const struct pawl_cli_program *program,
                                                const char *name);

@@ -14,6 +14,8 @@
  * A line has no newline and no zero byte inside (a file system may leave zeros where a write
  * was lost; that is how open knows them). Thread safety: one thread; one writing object per
  * file, in all processes. Readers may follow the file meanwhile and wait for the newline.
+ *
+ * Once it is open, errors say what failed and not which file: the caller knows, and wraps.
  */
 #ifndef PAWL_RUNTIME_LINEFILE_H
 #define PAWL_RUNTIME_LINEFILE_H

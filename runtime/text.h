@@ -26,7 +26,8 @@ bool pawl_text_is_printable(uint32_t code);
 bool pawl_text_is_utf8(const char *text, size_t text_bytes);
 
 /* Copies for a terminal: what is not a printable character becomes '?', a tab a blank. Cuts
- * with "..." between two characters. `text` may be `from` where nothing is to be cut. */
+ * with "..." between two characters; text_bytes is at least 4. `text` may be `from` where
+ * nothing is to be cut. */
 void pawl_text_plain(const char *from, size_t from_bytes, char *text, size_t text_bytes);
 
 #define PAWL_TEXT_ESCAPE_BYTES 8

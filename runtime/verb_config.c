@@ -82,17 +82,9 @@ static int run_schema(struct pawl_cli *cli, int argc, char **argv)
     const struct pawl_cfg_table *one[2] = {NULL, NULL};
 
     if (argc) {
-        one[0] = pawl_cfg_table_find(tables, argv[0]);
-        if (!one[0]) {
-            const char *nearest = pawl_cfg_table_nearest(tables, argv[0]);
-            if (nearest)
-                return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
-                                     "no configuration table '%s'; did you mean '%s'?", argv[0],
-                                     nearest);
-            return pawl_cli_fail(
-                cli, PAWL_EXIT_USAGE,
-                "no configuration table '%s'; 'pawl help config dump' lists them", argv[0]);
-        }
+        one[0] = pawl_cli_table(cli, argv[0]);
+        if (!one[0])
+            return PAWL_EXIT_USAGE;
         tables = one;
     }
     const char *format = pawl_cli_value(cli, "format");
