@@ -11,7 +11,6 @@
 #define PAWL_TEST_RUN_H
 
 #include <check.h>
-#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,6 +21,7 @@
 #include "runtime/clock.h"
 #include "shm/hub.h"
 #include "shm/peer.h"
+#include "support/temp.h"
 
 #define RUN_EVENT_COUNT_MAX 64
 #define RUN_HANG_NS         (20 * PAWL_NS_PER_S)
@@ -189,16 +189,6 @@ static inline void run_kill(struct run *run, struct pawl_peer *peer)
 static inline void run_close(struct run *run)
 {
     pawl_hub_close(&run->hub);
-}
-
-static inline int run_fd_count(void)
-{
-    DIR *folder = opendir("/proc/self/fd");
-    int count = -3; /* ".", ".." and the folder itself */
-    while (readdir(folder))
-        count++;
-    closedir(folder);
-    return count;
 }
 
 #endif

@@ -83,12 +83,12 @@ END_TEST
 START_TEST(the_ring_of_a_dead_actor_is_kept_until_it_is_drained)
 {
     run_open(&run, NULL);
-    int before = run_fd_count();
+    int before = temp_fd_count();
     run_join(&run, &actor, PAWL_ROLE_ACTOR, 0);
     run_offer(&actor, &ring, PAWL_SEGMENT_RING, -1);
     pawl_segment_close(&ring);
     run_kill(&run, &actor);
-    ck_assert_int_eq(run_fd_count(), before + 1);
+    ck_assert_int_eq(temp_fd_count(), before + 1);
 
     run_join(&run, &learner, PAWL_ROLE_LEARNER, 0);
     run_expect(&run, &learner, &event, PAWL_PEER_OFFER);
@@ -98,7 +98,7 @@ START_TEST(the_ring_of_a_dead_actor_is_kept_until_it_is_drained)
     ck_assert_int_eq(pawl_peer_drained(&learner, event.offer.id, 0, NULL), 0);
     run_expect(&run, &learner, &event, PAWL_PEER_WITHDRAW);
     run_kill(&run, &learner);
-    ck_assert_int_eq(run_fd_count(), before);
+    ck_assert_int_eq(temp_fd_count(), before);
 }
 END_TEST
 
@@ -541,7 +541,7 @@ END_TEST
 
 START_TEST(closing_the_hub_hangs_up_on_all_and_leaves_nothing)
 {
-    int before = run_fd_count();
+    int before = temp_fd_count();
     uint64_t ring_id, acks_id;
     struct pawl_hub_cfg cfg = folder_cfg();
     run_open(&run, &cfg);
@@ -556,7 +556,7 @@ START_TEST(closing_the_hub_hangs_up_on_all_and_leaves_nothing)
     pawl_peer_close(&actor);
     pawl_segment_close(&ring);
     pawl_segment_close(&acks);
-    ck_assert_int_eq(run_fd_count(), before);
+    ck_assert_int_eq(temp_fd_count(), before);
     pawl_hub_close(&run.hub); /* zeroed */
 }
 END_TEST

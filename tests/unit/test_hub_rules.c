@@ -184,11 +184,11 @@ START_TEST(descriptors_that_nobody_wants_are_closed_and_rejected)
 {
     const struct pawl_hub_bye bye = {0};
     open_with_two(NULL);
-    int before = run_fd_count();
+    int before = temp_fd_count();
     int fds[2] = {STDIN_FILENO, STDERR_FILENO};
     ck_assert_int_eq(pawl_hub_send(actor.fd, pawl_hub_bye_id, 1, &bye, fds, 2, 0, NULL), 0);
     expect_rejected(&actor, EPROTO, "sent descriptors with");
-    ck_assert_int_eq(run_fd_count(), before - 1); /* the hub's end */
+    ck_assert_int_eq(temp_fd_count(), before - 1); /* the hub's end */
 }
 END_TEST
 

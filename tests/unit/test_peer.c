@@ -165,12 +165,12 @@ START_TEST(descriptors_come_with_offers_and_with_nothing_else)
     const struct pawl_hub_offer offer = {
         .id = 1, .kind = PAWL_SEGMENT_ACK, .total_bytes = 4096};
     int fd = STDERR_FILENO;
-    int before = run_fd_count();
+    int before = temp_fd_count();
     ck_assert_int_eq(pawl_hub_send(hub_fd, pawl_hub_stop_id, 1, &stop, &fd, 1, 0, NULL), 0);
     ck_assert_int_eq(pawl_peer_poll(&peer, &event, NULL), -EPROTO);
     ck_assert_int_eq(pawl_hub_send(hub_fd, pawl_hub_offer_id, 1, &offer, NULL, 0, 0, NULL), 0);
     ck_assert_int_eq(pawl_peer_poll(&peer, &event, NULL), -EPROTO);
-    ck_assert_int_eq(run_fd_count(), before);
+    ck_assert_int_eq(temp_fd_count(), before);
 }
 END_TEST
 
@@ -180,16 +180,16 @@ START_TEST(an_event_that_is_dropped_leaves_no_descriptor_but_those_taken)
     const struct pawl_hub_offer offer = {
         .id = 1, .kind = PAWL_SEGMENT_ACK, .total_bytes = 4096};
     int fds[2] = {STDERR_FILENO, STDERR_FILENO};
-    int before = run_fd_count();
+    int before = temp_fd_count();
     ck_assert_int_eq(pawl_hub_send(hub_fd, pawl_hub_offer_id, 1, &offer, fds, 2, 0, NULL), 0);
     ck_assert_int_eq(pawl_peer_poll(&peer, &event, NULL), 0);
     ck_assert_int_eq(event.kind, PAWL_PEER_OFFER);
-    ck_assert_int_eq(run_fd_count(), before + 2);
+    ck_assert_int_eq(temp_fd_count(), before + 2);
     int taken = event.fds[1];
     event.fds[1] = -1;
     pawl_peer_event_drop(&event);
     pawl_peer_event_drop(&event);
-    ck_assert_int_eq(run_fd_count(), before + 1);
+    ck_assert_int_eq(temp_fd_count(), before + 1);
     close(taken);
 }
 END_TEST

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/temp.h"
 #include "support/test.h"
 
 #define BODY_BYTES 10000
@@ -399,14 +400,6 @@ START_TEST(a_configuration_that_cannot_be_is_refused_with_its_rule)
 }
 END_TEST
 
-static int open_fd_count(void)
-{
-    int count = 0;
-    for (int fd = 0; fd < 256; fd++)
-        count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
-
 START_TEST(every_step_that_fails_leaves_nothing_behind)
 {
 #ifdef PAWL_FAULTS
@@ -425,19 +418,19 @@ START_TEST(every_step_that_fails_leaves_nothing_behind)
         struct pawl_segment segment;
         struct pawl_segment_cfg cfg = example_cfg();
         struct pawl_err err = {0};
-        int before = open_fd_count();
+        int before = temp_fd_count();
         ck_assert_int_eq(pawl_fault_arm(steps[i].fault, &err), 0);
         ck_assert_int_eq(pawl_segment_create(&segment, &cfg, &err), -steps[i].code);
         ck_assert_msg(strstr(err.text, steps[i].text) != NULL, "%s", err.text);
         ck_assert_ptr_null(segment.base);
         pawl_fault_disarm();
-        ck_assert_int_eq(open_fd_count(), before);
+        ck_assert_int_eq(temp_fd_count(), before);
     }
 #endif
-    int before = open_fd_count();
+    int before = temp_fd_count();
     struct pawl_segment segment = create_example();
     pawl_segment_close(&segment);
-    ck_assert_int_eq(open_fd_count(), before);
+    ck_assert_int_eq(temp_fd_count(), before);
 }
 END_TEST
 
