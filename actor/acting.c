@@ -46,6 +46,7 @@ struct pawl_acting {
     float *numbers; /* held and action of all lanes */
     bool needs_params;
     bool has_begun; /* all lanes are in an episode */
+    _Atomic bool is_resetting;
 
     uint64_t step_count;
     uint64_t step_count_after; /* as it will be at the end of this round */
@@ -217,15 +218,19 @@ static int begin_episode(struct pawl_acting *acting, uint32_t index,
     lane->now = frame;
     lane->episode_flags = 0;
     memset(lane->held, 0, acting->cfg.layout->action_count * sizeof(lane->held[0]));
-    for (;;) {
+    /* Relaxed: it orders nothing; who asks sees it soon enough. */
+    atomic_store_explicit(&acting->is_resetting, true, memory_order_relaxed);
+    int code = 0;
+    while (code == 0) {
         pawl_record_obs(acting->cfg.layout, frame->slot->data, obs);
         if (pawl_lanes_begin(acting->cfg.lanes, index, obs, &acting->lane_err) == 0 &&
             check_observation(acting, frame) == 0)
             break;
-        int code = lane_failed(acting, index, err);
-        if (code != 0)
-            return code;
+        code = lane_failed(acting, index, err);
     }
+    atomic_store_explicit(&acting->is_resetting, false, memory_order_relaxed);
+    if (code != 0)
+        return code;
     acting->ticks = read_ticks(acting);
     stamp(acting, frame, pawl_tsc_to_ns(acting->cfg.tsc, acting->ticks));
     return 0;
@@ -550,6 +555,11 @@ void pawl_acting_cut(struct pawl_acting *acting)
 void pawl_acting_safe(struct pawl_acting *acting)
 {
     pawl_lanes_safe(acting->cfg.lanes);
+}
+
+const _Atomic bool *pawl_acting_is_resetting(const struct pawl_acting *acting)
+{
+    return &acting->is_resetting;
 }
 
 uint64_t pawl_acting_ticks(const struct pawl_acting *acting)

@@ -47,6 +47,7 @@
 #include "runtime/tsc.h"
 #include "shm/run_stats.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -103,6 +104,9 @@ void pawl_acting_cut(struct pawl_acting *acting);
 
 /* Makes the environments safe. From any thread, also during a round. */
 void pawl_acting_safe(struct pawl_acting *acting);
+
+/* True while an environment is reset, which may take longer than a step. For any thread. */
+const _Atomic bool *pawl_acting_is_resetting(const struct pawl_acting *acting);
 
 /* The clock as it was at the end of the last round: ticks of cfg.tsc, free to read. */
 uint64_t pawl_acting_ticks(const struct pawl_acting *acting);

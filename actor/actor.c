@@ -12,6 +12,7 @@
 #include "actor/actor_cfg.h"
 #include "actor/actor_hub.h"
 #include "actor/env_cfg.h"
+#include "actor/watchdog.h"
 #include "policy/policy_cfg.h"
 #include "runtime/fault.h"
 #include "runtime/log.h"
@@ -54,6 +55,7 @@ struct pawl_actor {
     struct pawl_tsc tsc;
     struct pawl_acting *acting;
     struct pawl_pace pace;
+    struct pawl_watchdog watchdog;
 
     uint64_t listen_ticks; /* when to listen to the hub again */
     uint64_t listen_period_ticks;
@@ -253,6 +255,7 @@ void pawl_actor_close(struct pawl_actor *actor)
 {
     if (!actor)
         return;
+    pawl_watchdog_stop(&actor->watchdog);
     pawl_acting_close(actor->acting);
     pawl_params_close(&actor->params);
     pawl_outbox_close(&actor->outbox);
@@ -512,12 +515,37 @@ static void drain_stage(struct pawl_actor *actor)
     }
 }
 
+static void make_safe(void *context)
+{
+    pawl_acting_safe(context);
+}
+
+static int start_watchdog(struct pawl_actor *actor, struct pawl_err *err)
+{
+    double hang_s = actor->actor->hang_s;
+
+    if (hang_s > 0.0 && is_paced(actor))
+        hang_s = fmax(hang_s, 10.0 / actor->env->target_hz);
+    struct pawl_watchdog_cfg cfg = {
+        .heartbeat = &actor->tx.page->heartbeat_ns,
+        .limit_ns = (uint64_t)(hang_s * 1e9),
+        .patient_limit_ns = (uint64_t)(fmax(hang_s, actor->actor->reset_s_max) * 1e9),
+        .is_patient = pawl_acting_is_resetting(actor->acting),
+        .make_safe = make_safe,
+        .context = actor->acting,
+    };
+    return pawl_watchdog_start(&actor->watchdog, &cfg, err);
+}
+
 int pawl_actor_run(struct pawl_actor *actor, struct pawl_err *err)
 {
     int code = listen_to_hub(actor, err);
     if (code == 0)
+        code = start_watchdog(actor, err);
+    if (code == 0)
         code = is_paced(actor) && !actor->run->deterministic ? run_paced(actor, err)
                                                              : run_free(actor, err);
+    pawl_watchdog_stop(&actor->watchdog);
     /* First what can hurt, then what can be lost. */
     pawl_acting_safe(actor->acting);
     PAWL_FAULT("actor.stop");

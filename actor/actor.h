@@ -18,6 +18,7 @@
  *     ring full             waits, or what ring.full says; held after a second
  *     told to stop          ends the step and the episodes, makes safe, hands over all records
  *     supervisor dies       makes safe at once, then as above
+ *     environment hangs     makes safe and ends, without the hung thread (watchdog.h)
  *     SIGKILL               the next one begins a new ring and new episodes
  *
  * Held means: episodes are ended, environments are safe, and the hub knows for whom it waits.

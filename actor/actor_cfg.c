@@ -30,6 +30,11 @@ static const struct pawl_cfg_row rows[] = {
     PAWL_CFG_F64_ROW(ACTOR, "actor.stage_s", stage_s, 5.0, 0.0, 3600.0, "s",
                      "Records of so long are kept outside a full ring by a loop with "
                      "env.target_hz, which does not wait."),
+    PAWL_CFG_F64_ROW(ACTOR, "actor.hang_s", hang_s, 2.0, 0.0, 3600.0, "s",
+                     "An actor without a step for so long, and for ten periods of "
+                     "env.target_hz, has hung and is ended; 0: never."),
+    PAWL_CFG_F64_ROW(ACTOR, "actor.reset_s_max", reset_s_max, 60.0, 0.0, 86400.0, "s",
+                     "The same while an environment is reset."),
     PAWL_CFG_I64_LIST_ROW(ACTOR, "actor.cpus", cpus, "[]", 0, 1023, 0, "",
                           "Processors for the actors, one each and in turns; empty: any."),
 };

@@ -14,6 +14,8 @@ struct pawl_actor_cfg {
     int32_t excess; /* enum pawl_acting_excess */
     double param_age_s_max;
     double stage_s;
+    double hang_s;
+    double reset_s_max;
     struct pawl_cfg_i64_list cpus;
 };
 

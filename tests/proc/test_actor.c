@@ -349,6 +349,41 @@ START_TEST(killed_anywhere_it_leaves_whole_records_and_the_next_one_goes_on)
 }
 END_TEST
 
+START_TEST(an_environment_that_hangs_ends_the_actor_and_the_next_one_goes_on)
+{
+    theatre_open();
+    static const char toml[] = "[env]\ntype = \"dummy\"\n[policy]\ntype = \"null\"\n"
+                               "[actor]\nhang_s = 0.2\n";
+    actor_start(toml, "env.step:delay=60s@2000");
+    struct pawl_proc_exit how = actor_wait();
+    ck_assert_msg(how.code == 1 && how.signal == 0, "%s", words());
+    ck_assert_ptr_nonnull(strstr(words(), "environment hung"));
+    ck_assert_ptr_nonnull(strstr(words(), "in=step"));
+    ck_assert_uint_eq(newest()->step_count, 1999);
+    ck_assert(!newest()->has_bye);
+    actor_start(toml, NULL);
+    pump_until(2, 1000);
+    theatre_close();
+}
+END_TEST
+
+START_TEST(a_reset_may_take_longer_and_a_stop_is_no_hang)
+{
+    theatre_open();
+    actor_start("[env]\ntype = \"dummy\"\n[policy]\ntype = \"null\"\n"
+                "[actor]\nhang_s = 0.1\n",
+                "env.reset:delay=600ms@2");
+    pump_until(1, 1500);
+    DO(pawl_proc_signal(&theatre.actor, SIGSTOP, &err));
+    struct timespec pause = {.tv_nsec = 500 * 1000 * 1000};
+    nanosleep(&pause, NULL);
+    DO(pawl_proc_signal(&theatre.actor, SIGCONT, &err));
+    pump_until(1, newest()->step_count + 2000);
+    ck_assert_int_eq(pawl_proc_wait(&theatre.actor, 0, &err), -EAGAIN);
+    theatre_close();
+}
+END_TEST
+
 START_TEST(without_its_supervisor_it_ends_by_itself)
 {
     theatre_open();
@@ -608,6 +643,8 @@ END_TEST
 PAWL_TEST_MAIN("actor", an_actor_acts_until_told_to_stop_and_hands_over_every_record,
                sigterm_is_an_order_to_stop_as_well,
                killed_anywhere_it_leaves_whole_records_and_the_next_one_goes_on,
+               an_environment_that_hangs_ends_the_actor_and_the_next_one_goes_on,
+               a_reset_may_take_longer_and_a_stop_is_no_hang,
                without_its_supervisor_it_ends_by_itself,
                records_that_the_learner_refuses_end_the_actor_with_2,
                a_full_ring_is_waited_for_and_nothing_is_lost,
