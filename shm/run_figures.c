@@ -13,18 +13,13 @@ static struct pawl_run_figures_segment *find(struct pawl_run_figures *figures, u
 
 static void add(struct pawl_run_figures *figures, const struct pawl_hub_entry *entry)
 {
-    if (figures->segment_count == PAWL_RUN_FIGURES_SEGMENTS_MAX || entry->fd_count == 0 ||
-        entry->id == figures->unread_id)
+    if (figures->segment_count == PAWL_RUN_FIGURES_SEGMENTS_MAX || entry->fd_count == 0)
         return;
     struct pawl_run_figures_segment *segment = calloc(1, sizeof(*segment));
     if (!segment)
         return;
-    if (pawl_stats_attach(&segment->view, entry->fds[0], NULL) != 0) {
-        figures->unread_id = entry->id;
+    if (pawl_stats_attach(&segment->view, entry->fds[0], NULL) != 0)
         figures->unread_count++;
-        free(segment);
-        return;
-    }
     segment->id = entry->id;
     segment->role = entry->role;
     segment->index = entry->index;

@@ -24,17 +24,16 @@ struct pawl_run_figures_segment {
     uint64_t id;
     uint32_t role;
     uint32_t index;
-    bool is_live; /* its writer */
-    bool is_had;  /* by the hub, at the last update */
-    struct pawl_stats_view view;
+    bool is_live;                /* its writer */
+    bool is_had;                 /* by the hub, at the last update */
+    struct pawl_stats_view view; /* no rows: it could not be read */
 };
 
 /* Zeroed: nothing is known yet. */
 struct pawl_run_figures {
     struct pawl_run_figures_segment *segments[PAWL_RUN_FIGURES_SEGMENTS_MAX];
     uint32_t segment_count;
-    uint64_t unread_id; /* the last segment that could not be read; is not tried again */
-    uint64_t unread_count;
+    uint64_t unread_count; /* segments that could not be read, each tried once */
 
     /* Of segments that are no longer had. */
     uint64_t actor_counts[PAWL_ACTOR_STAT_COUNT];

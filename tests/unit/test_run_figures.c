@@ -75,20 +75,25 @@ START_TEST(a_count_goes_on_where_the_dead_programs_ended)
 }
 END_TEST
 
-START_TEST(a_segment_that_cannot_be_read_is_passed_over)
+START_TEST(segments_that_cannot_be_read_are_tried_once)
 {
-    struct pawl_hub_entry *entry = pawl_hub_table_add(&table);
-    entry->id = 1ull << 32 | 1;
-    entry->kind = PAWL_SEGMENT_STATS;
-    entry->fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    entry->fd_count = 1;
+    for (uint64_t i = 1; i <= 2; i++) {
+        struct pawl_hub_entry *entry = pawl_hub_table_add(&table);
+        entry->id = i << 32 | 1;
+        entry->kind = PAWL_SEGMENT_STATS;
+        entry->fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        entry->fd_count = 1;
+    }
     ck_assert_uint_eq(sum_of("actor.env_steps").count, 0);
     ck_assert_uint_eq(sum_of("actor.env_steps").count, 0);
-    ck_assert_uint_eq(figures.unread_count, 1);
+    ck_assert_uint_eq(figures.unread_count, 2);
+    pawl_hub_entry_drop(&entries[0]);
+    ck_assert_uint_eq(sum_of("actor.env_steps").count, 0);
+    ck_assert_uint_eq(figures.segment_count, 1);
     pawl_run_figures_close(&figures);
 }
 END_TEST
 
 PAWL_TEST_MAIN("run_figures", counters_add_up_and_gauges_have_a_mean,
                a_count_goes_on_where_the_dead_programs_ended,
-               a_segment_that_cannot_be_read_is_passed_over)
+               segments_that_cannot_be_read_are_tried_once)
