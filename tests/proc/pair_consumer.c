@@ -100,6 +100,7 @@ static int make_segments(struct consumer *c, struct pawl_err *err)
         publish(c);
     return status ? status : pawl_peer_offer(&c->peer, &c->board_segment, -1, &board_id, err);
 }
+
 /* --- what the hub says --- */
 
 static int take_dead_acks(struct consumer *c, const struct pawl_peer_event *event,
@@ -148,15 +149,15 @@ static int take_ring(struct consumer *c, const struct pawl_peer_event *event,
 
     struct lane *lane = &c->lanes[page];
     struct pawl_ring_rx_cfg cfg = {.ack_index = page, .total_bytes = event->offer.total_bytes};
+    struct pawl_err why = {0};
     int status = make_segments(c, err);
-    if (status == 0)
-        status = find_start(c, &event->offer, &cfg, err);
-    if (status == 0)
-        status =
-            pawl_ring_attach(&lane->ring, &lane->segment, event->fds[0], &c->acks, &cfg, err);
-    if (status == 0)
-        status =
-            pawl_board_add_reader(&c->board, &lane->ring.page->pin, &lane->reader_index, err);
+    if (status)
+        return status;
+    /* A ring that is none is its writer's end, not ours. */
+    if (find_start(c, &event->offer, &cfg, &why) != 0 ||
+        pawl_ring_attach(&lane->ring, &lane->segment, event->fds[0], &c->acks, &cfg, &why) != 0)
+        return pawl_peer_refuse(&c->peer, event->offer.id, &why, err);
+    status = pawl_board_add_reader(&c->board, &lane->ring.page->pin, &lane->reader_index, err);
     /* Now the writer may read the board, and our page is the one that counts. */
     if (status == 0)
         status = pawl_peer_bind(&c->peer, event->offer.id, c->acks_id, page, err);
@@ -292,6 +293,24 @@ static bool drain(struct consumer *c, struct lane *lane)
     return has_read;
 }
 
+static void close_lane(struct consumer *c, struct lane *lane)
+{
+    pawl_board_remove_reader(&c->board, lane->reader_index);
+    pawl_segment_close(&lane->segment);
+    if (lane->writer_pidfd >= 0)
+        close(lane->writer_pidfd);
+    *lane = (struct lane){0};
+}
+
+/* The writer's memory is broken: it is told, and the others go on. */
+static int refuse(struct consumer *c, struct lane *lane, const struct pawl_err *why,
+                  struct pawl_err *err)
+{
+    int status = c->has_hung_up ? 0 : pawl_peer_refuse(&c->peer, lane->id, why, err);
+    close_lane(c, lane);
+    return status;
+}
+
 /* Everything of a dead writer is stored: its ring goes. */
 static int finish(struct consumer *c, struct lane *lane, struct pawl_err *err)
 {
@@ -301,11 +320,7 @@ static int finish(struct consumer *c, struct lane *lane, struct pawl_err *err)
     atomic_store(&lane->life->was_mid_record, resv != tail);
     atomic_store(&lane->life->is_drained, 1);
     int status = c->has_hung_up ? 0 : pawl_peer_drained(&c->peer, lane->id, tail, err);
-    pawl_board_remove_reader(&c->board, lane->reader_index);
-    pawl_segment_close(&lane->segment);
-    if (lane->writer_pidfd >= 0)
-        close(lane->writer_pidfd);
-    *lane = (struct lane){0};
+    close_lane(c, lane);
     return status;
 }
 
@@ -321,8 +336,11 @@ static int sweep(struct consumer *c, bool *has_read, struct pawl_err *err)
         bool is_gone = lane->is_gone;
         bool has_some = drain(c, lane);
         *has_read = *has_read || has_some;
-        int status = pawl_ring_rx_state(&lane->ring, err);
-        if (status == 0 && is_gone && !has_some)
+        struct pawl_err why = {0};
+        int status = 0;
+        if (pawl_ring_rx_state(&lane->ring, &why) != 0)
+            status = refuse(c, lane, &why, err);
+        else if (is_gone && !has_some)
             status = finish(c, lane, err);
         if (status)
             return status;
