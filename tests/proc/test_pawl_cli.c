@@ -365,7 +365,7 @@ START_TEST(bash_completes_verbs_options_keys_values_and_files)
              "pawl config schema --format=j\n"
              "pawl config schema --format m\n"
              "pawl config schema lo\n"
-             "pawl config dump --help=r\n"
+             "pawl config dump --help=ru\n"
              "pawl completion z\n"
              "pawl help co\n"
              "pawl help config ch\n"
@@ -387,7 +387,7 @@ START_TEST(bash_completes_verbs_options_keys_values_and_files)
                  "pawl config schema --format=j> json\n"
                  "pawl config schema --format m> md man\n"
                  "pawl config schema lo> log\n"
-                 "pawl config dump --help=r> run\n"
+                 "pawl config dump --help=ru> run\n"
                  "pawl completion z> zsh\n"
                  "pawl help co> config completion\n"
                  "pawl help config ch> check\n",
