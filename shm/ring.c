@@ -338,6 +338,11 @@ int pawl_ring_attach(struct pawl_ring_rx *rx, struct pawl_segment *segment, int 
             cfg->flush_count < geometry.slot_count ? cfg->flush_count : geometry.slot_count;
     if (check_start(rx, err) != 0)
         goto fail;
+    /* Relaxed: for an inspector that finds both segments and has nobody to ask. */
+    uint64_t epoch[2];
+    memcpy(epoch, segment->header.writer_epoch, sizeof(epoch));
+    for (size_t i = 0; i < 2; i++)
+        atomic_store_explicit(&ack->ring_epoch[i], epoch[i], memory_order_relaxed);
     return 0;
 
 fail:

@@ -86,7 +86,8 @@ struct pawl_ring_ack {
     _Alignas(PAWL_RING_BLOCK_BYTES) _Atomic uint64_t consumed;
     _Atomic uint64_t lost; /* overwrite: records that were gone before they were read */
     _Atomic uint64_t corrupt;
-    _Atomic uint64_t lag_max; /* most records seen waiting */
+    _Atomic uint64_t lag_max;       /* most records seen waiting */
+    _Atomic uint64_t ring_epoch[2]; /* writer_epoch of the ring that this page is for */
 
     _Alignas(PAWL_RING_BLOCK_BYTES) _Atomic uint32_t probe_pong;
     unsigned char reserved[4096 - 2 * PAWL_RING_BLOCK_BYTES - 4];
@@ -138,6 +139,7 @@ _Static_assert(offsetof(struct pawl_ring_page, dropped_newest) == 512, "layout 1
 _Static_assert(offsetof(struct pawl_ring_page, probe_ping) == 640, "layout 1");
 _Static_assert(offsetof(struct pawl_ring_ack, tail_futex) == 8, "layout 1");
 _Static_assert(offsetof(struct pawl_ring_ack, consumed) == 128, "layout 1");
+_Static_assert(offsetof(struct pawl_ring_ack, ring_epoch) == 160, "layout 1");
 _Static_assert(offsetof(struct pawl_ring_slot, record.policy_version) == 40, "layout 1");
 _Static_assert(sizeof(struct pawl_ring_record) == 7 * 8, "layout 1");
 

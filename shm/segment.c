@@ -5,6 +5,7 @@
 #include "runtime/fault.h"
 #include "runtime/sha256.h"
 #include "shm/memory.h"
+#include "shm/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -222,21 +223,8 @@ static void read_boot_id(uint8_t boot_id[16])
 
 static uint64_t read_process_start_ns(void)
 {
-    char text[1024];
-    FILE *file = fopen("/proc/self/stat", "re");
-    if (!file)
-        return 0;
-    size_t length = fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
-    text[length] = '\0';
-    const char *c = strrchr(text, ')'); /* the name before it may hold anything */
-    for (int field = 2; c && field < 22; field++)
-        c = strchr(c + 1, ' ');
-    uint64_t ticks;
-    long ticks_per_s = sysconf(_SC_CLK_TCK);
-    if (!c || ticks_per_s <= 0 || sscanf(c, " %" SCNu64, &ticks) != 1)
-        return 0;
-    return ticks * (PAWL_NS_PER_S / (uint64_t)ticks_per_s);
+    struct pawl_process process;
+    return pawl_process_read(&process, (uint32_t)getpid()) == 0 ? process.start_ns : 0;
 }
 
 uint32_t pawl_segment_header_crc32c(const struct pawl_segment_header *header)
