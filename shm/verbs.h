@@ -6,4 +6,8 @@
 
 extern const struct pawl_cli_verb pawl_verb_shm;
 
+extern const struct pawl_cli_verb pawl_verb_bench; /* the group */
+extern const struct pawl_cli_verb pawl_verb_bench_ring;
+extern const struct pawl_cli_verb pawl_verb_bench_params;
+
 #endif
