@@ -411,6 +411,8 @@ static int add_children(struct pawl_run *run, const char *learner_path, const ch
             .oom_score_adj = is_learner ? 200 : 400, /* the supervisor is the last to go */
             .restart = pawl_restart_default_cfg(),
         };
+        cfg.restart.pause_ns_min =
+            (uint64_t)(run->cfg->restart_pause_s * (double)PAWL_NS_PER_S);
         cfg.restart.crash_count_max = (uint32_t)run->cfg->crash_count_max;
         cfg.restart.window_ns = (uint64_t)(run->cfg->crash_window_s * (double)PAWL_NS_PER_S);
         int status = pawl_supervise_add(&run->set, &cfg, err);

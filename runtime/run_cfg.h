@@ -16,6 +16,7 @@ struct pawl_run_cfg {
     int64_t steps;
     double stop_s;
     double start_s;
+    double restart_pause_s;
     int64_t crash_count_max;
     double crash_window_s;
 };

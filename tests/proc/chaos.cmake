@@ -6,12 +6,19 @@
 if(PAWL_SANITIZE OR PAWL_COVERAGE)
     set(kill_count 200)
     set(hub_kill_count 10)
+    set(train_kill_count 30)
 else()
     set(kill_count 1950)
     set(hub_kill_count 50)
+    set(train_kill_count 200)
 endif()
 target_compile_definitions(proc_chaos PRIVATE CHAOS_KILL_COUNT=${kill_count})
 target_compile_definitions(proc_chaos_hub PRIVATE CHAOS_KILL_COUNT=${hub_kill_count})
+
+# The same for `pawl train` with its real roles: 200 kills in the default suite, 1,000 with `ctest -L chaos`.
+target_compile_definitions(proc_train_chaos PRIVATE CHAOS_KILL_COUNT=${train_kill_count})
+add_test(NAME chaos_train COMMAND proc_train_chaos --kills=1000)
+set_tests_properties(chaos_train PROPERTIES LABELS chaos TIMEOUT 600)
 
 function(pawl_pair program mutant suffix)
     set(name pair_${program}${suffix})

@@ -32,7 +32,8 @@ static unsigned long sum_episodes(const char *key, size_t *line_count)
 
 static void read_ledger(void)
 {
-    ledger_read(&ledger, scratch_path(&rig.scratch, "ledger.jsonl"));
+    const char *wrong = ledger_read(&ledger, scratch_path(&rig.scratch, "ledger.jsonl"));
+    ck_assert_msg(wrong == NULL, "%s", wrong);
 }
 
 START_TEST(records_are_taken_in_until_the_run_is_stopped)

@@ -3,7 +3,6 @@
 #ifndef PAWL_TEST_LEDGER_FILE_H
 #define PAWL_TEST_LEDGER_FILE_H
 
-#include <check.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,55 +26,78 @@ struct ledger_file {
     size_t line_count;
 };
 
+/* NULL when there is no room for one more. */
 static inline struct ledger_source *ledger_find(struct ledger_file *ledger, unsigned actor,
                                                 const char *epoch)
 {
     for (size_t i = 0; i < ledger->source_count; i++)
         if (strcmp(ledger->sources[i].epoch, epoch) == 0)
             return &ledger->sources[i];
-    ck_assert_uint_lt(ledger->source_count, LEDGER_SOURCES_MAX);
+    if (ledger->source_count == LEDGER_SOURCES_MAX)
+        return NULL;
     struct ledger_source *source = &ledger->sources[ledger->source_count++];
     *source = (struct ledger_source){.actor = actor};
     snprintf(source->epoch, sizeof(source->epoch), "%s", epoch);
     return source;
 }
 
-/* Fails the test on a line that cannot be read, a gap or a double. */
-static inline void ledger_read(struct ledger_file *ledger, const char *path)
+/* What is wrong with the line, or NULL. */
+static inline const char *ledger_take(struct ledger_file *ledger, const char *line)
 {
+    unsigned actor, crc32c;
+    char epoch[33];
+    unsigned long first, last, end;
+    if (sscanf(line,
+               "{\"actor\":%u,\"epoch\":\"%32[0-9a-f]\",\"first\":%lu,\"last\":%lu,"
+               "\"crc32c\":%u}",
+               &actor, epoch, &first, &last, &crc32c) == 5) {
+        struct ledger_source *source = ledger_find(ledger, actor, epoch);
+        if (!source)
+            return "too many incarnations";
+        if (first != source->next)
+            return first > source->next ? "a gap" : "a double";
+        if (last < first || source->has_end)
+            return "records behind the end";
+        ledger->record_count += last - first + 1;
+        source->next = last + 1;
+        source->crc32c = crc32c;
+        return NULL;
+    }
+    if (sscanf(line, "{\"actor\":%u,\"epoch\":\"%32[0-9a-f]\",\"end\":%lu,\"crc32c\":%u}",
+               &actor, epoch, &end, &crc32c) == 4) {
+        struct ledger_source *source = ledger_find(ledger, actor, epoch);
+        if (!source)
+            return "too many incarnations";
+        if (end != source->next || source->has_end)
+            return "an end that is none";
+        source->has_end = true;
+        return NULL;
+    }
+    return "no line of a ledger";
+}
+
+/* NULL when every record of every incarnation is there once and in order; else the sentence
+ * that says what is not, valid until the next call. */
+static inline const char *ledger_read(struct ledger_file *ledger, const char *path)
+{
+    static char sentence[1024];
     FILE *file = fopen(path, "re");
     char line[512];
+    const char *wrong = NULL;
     *ledger = (struct ledger_file){0};
-    ck_assert_msg(file != NULL, "no %s", path);
-    while (fgets(line, sizeof(line), file)) {
-        unsigned actor, crc32c;
-        char epoch[33];
-        unsigned long first, last, end;
+    if (!file) {
+        snprintf(sentence, sizeof(sentence), "no %.500s", path);
+        return sentence;
+    }
+    while (!wrong && fgets(line, sizeof(line), file)) {
         ledger->line_count++;
-        if (sscanf(line,
-                   "{\"actor\":%u,\"epoch\":\"%32[0-9a-f]\",\"first\":%lu,\"last\":%lu,"
-                   "\"crc32c\":%u}",
-                   &actor, epoch, &first, &last, &crc32c) == 5) {
-            struct ledger_source *source = ledger_find(ledger, actor, epoch);
-            ck_assert_msg(first == source->next, "line %zu: %s after %lu: %s",
-                          ledger->line_count, first > source->next ? "a gap" : "a double",
-                          source->next, line);
-            ck_assert_msg(last >= first && !source->has_end, "line %zu: %s", ledger->line_count,
-                          line);
-            ledger->record_count += last - first + 1;
-            source->next = last + 1;
-            source->crc32c = crc32c;
-        } else if (sscanf(line,
-                          "{\"actor\":%u,\"epoch\":\"%32[0-9a-f]\",\"end\":%lu,\"crc32c\":%u}",
-                          &actor, epoch, &end, &crc32c) == 4) {
-            struct ledger_source *source = ledger_find(ledger, actor, epoch);
-            ck_assert_msg(end == source->next && !source->has_end, "line %zu: %s",
-                          ledger->line_count, line);
-            source->has_end = true;
-        } else
-            ck_abort_msg("line %zu: %s", ledger->line_count, line);
+        wrong = ledger_take(ledger, line);
     }
     fclose(file);
+    if (!wrong)
+        return NULL;
+    snprintf(sentence, sizeof(sentence), "line %zu: %s: %s", ledger->line_count, wrong, line);
+    return sentence;
 }
 
 #endif

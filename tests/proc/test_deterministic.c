@@ -1,0 +1,69 @@
+/* A deterministic run is the same run again: what the episodes were, and every byte of every
+ * record (the ledger has their checksums), with real processes. */
+#include "support/ledger_file.h"
+#include "support/scratch.h"
+#include "support/test.h"
+#include "support/train.h"
+
+static struct scratch scratch;
+static struct ledger_file ledger;
+
+/* A run to its end: its episodes.jsonl, to be freed, and the checksum of its records. */
+static char *run(const char *config, const char *seed, unsigned *crc32c)
+{
+    struct train train;
+    const char *const words[] = {"run.deterministic=true", "learner.ledger=true", seed, NULL};
+    train_start(&train, PAWL_BIN_DIR "/pawl", scratch.path, config, words);
+    int code = train_wait(&train);
+    ck_assert_msg(code == 0, "exit code %d: %s", code, train_read(train.out_path));
+    const char *wrong = ledger_read(&ledger, train_path(&train, "ledger.jsonl"));
+    ck_assert_msg(wrong == NULL, "%s", wrong);
+    ck_assert_uint_eq(ledger.source_count, 1);
+    ck_assert(ledger.sources[0].has_end);
+    *crc32c = ledger.sources[0].crc32c;
+    return train_read(train_path(&train, "episodes.jsonl"));
+}
+
+static void expect_equal_runs(const char *config)
+{
+    unsigned crc32c[3];
+    scratch_open(&scratch);
+    char *first = run(config, "run.seed=5", &crc32c[0]);
+    char *again = run(config, "run.seed=5", &crc32c[1]);
+    char *other = run(config, "run.seed=6", &crc32c[2]);
+    ck_assert_uint_gt(strlen(first), 0);
+    ck_assert_str_eq(first, again);
+    ck_assert_uint_eq(crc32c[0], crc32c[1]);
+    ck_assert_uint_ne(crc32c[0], crc32c[2]);
+    ck_assert_str_ne(first, other);
+    free(first);
+    free(again);
+    free(other);
+    scratch_close(&scratch);
+}
+
+START_TEST(a_run_of_one_lane_is_the_same_again)
+{
+    expect_equal_runs("[run]\nsteps = 1000\n[env]\ntype = \"cartpole\"\n"
+                      "[policy]\ntype = \"random\"\n[learner]\npublish_every = 7\n");
+}
+END_TEST
+
+START_TEST(a_run_of_several_lanes_is_the_same_again)
+{
+    /* The goal is in the middle of a round. */
+    expect_equal_runs("[run]\nsteps = 1001\n[env]\ntype = \"cartpole\"\nlanes = 4\n"
+                      "[policy]\ntype = \"random\"\n[learner]\npublish_every = 3\n");
+}
+END_TEST
+
+START_TEST(a_run_with_a_network_is_the_same_again)
+{
+    expect_equal_runs("[run]\nsteps = 450\n[env]\ntype = \"pendulum\"\n"
+                      "[policy]\ntype = \"sac\"\n[policy.sac]\nhidden = [16, 16]\n"
+                      "[learner]\npublish_every = 10\n");
+}
+END_TEST
+
+PAWL_TEST_MAIN("deterministic", a_run_of_one_lane_is_the_same_again,
+               a_run_of_several_lanes_is_the_same_again, a_run_with_a_network_is_the_same_again)
