@@ -1,6 +1,6 @@
 #!/bin/bash
 # weak_memory.sh: the product's own ring_core.h and board_core.h under GenMC (C11 and IMM), every
-# mutant of them, and the AArch64 shapes under herd7. README.md says where the two tools come from.
+# mutant of them, and the AArch64 shapes under herd7.
 #
 #     GENMC=path/to/genmc HERD7="path/to/herd7 -set-libdir DIR" tests/model/weak_memory.sh
 #
