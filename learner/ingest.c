@@ -199,12 +199,14 @@ struct pawl_ingest_ring *pawl_ingest_add_ring(struct pawl_ingest *ingest,
         return NULL;
     }
     ring->state = offer->is_gone ? PAWL_INGEST_GONE : PAWL_INGEST_READ;
+    if (ingest->ring_end <= ring->page)
+        ingest->ring_end = ring->page + 1;
     return ring;
 }
 
 struct pawl_ingest_ring *pawl_ingest_find_ring(struct pawl_ingest *ingest, uint64_t id)
 {
-    for (uint32_t i = 0; i < ingest->cfg.ring_count_max; i++)
+    for (uint32_t i = 0; i < ingest->ring_end; i++)
         if (ingest->rings[i].state != PAWL_INGEST_FREE && ingest->rings[i].book.id == id)
             return &ingest->rings[i];
     return NULL;
@@ -361,7 +363,7 @@ int64_t pawl_ingest_drain(struct pawl_ingest *ingest, struct pawl_err *err)
     int64_t total = 0;
     if (commit_pending(ingest, err) != 0)
         return -EIO;
-    for (uint32_t i = 0; i < ingest->cfg.ring_count_max; i++) {
+    for (uint32_t i = 0; i < ingest->ring_end; i++) {
         struct pawl_ingest_ring *ring = &ingest->rings[i];
         if (ring->state != PAWL_INGEST_READ && ring->state != PAWL_INGEST_GONE)
             continue;
@@ -393,7 +395,7 @@ bool pawl_ingest_has_work(struct pawl_ingest *ingest)
 {
     if (ingest->pending)
         return false; /* what it waits for rings no bell */
-    for (uint32_t i = 0; i < ingest->cfg.ring_count_max; i++)
+    for (uint32_t i = 0; i < ingest->ring_end; i++)
         if (has_work(ingest, &ingest->rings[i]))
             return true;
     return false;
@@ -402,7 +404,7 @@ bool pawl_ingest_has_work(struct pawl_ingest *ingest)
 double pawl_ingest_fill(const struct pawl_ingest *ingest)
 {
     double fullest = 0.0;
-    for (uint32_t i = 0; i < ingest->cfg.ring_count_max; i++) {
+    for (uint32_t i = 0; i < ingest->ring_end; i++) {
         const struct pawl_ingest_ring *ring = &ingest->rings[i];
         if (ring->state != PAWL_INGEST_READ && ring->state != PAWL_INGEST_GONE)
             continue;
@@ -426,5 +428,8 @@ int pawl_ingest_remove_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring 
         return -EIO;
     pawl_book_strike_ring(&ingest->book, &ring->book);
     close_ring(ring);
+    while (ingest->ring_end > 0 &&
+           ingest->rings[ingest->ring_end - 1].state == PAWL_INGEST_FREE)
+        ingest->ring_end--;
     return 0;
 }

@@ -85,6 +85,7 @@ struct pawl_ingest {
     struct pawl_tally tally;
     struct pawl_book book;
     struct pawl_ingest_ring *rings; /* ring_count_max; the index is the page in acks */
+    uint32_t ring_end;              /* those from here on are free */
     struct pawl_ingest_past pasts[PAWL_INGEST_PASTS_MAX];
     struct pawl_spec spec; /* no fields: no ring yet */
     struct pawl_finite finite;

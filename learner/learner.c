@@ -307,7 +307,7 @@ static int hear(struct pawl_learner *learner, struct pawl_err *err)
 /* Tells of the rings that have come to their end, and lets them go. */
 static int end_rings(struct pawl_learner *learner, struct pawl_err *err)
 {
-    for (uint32_t i = 0; i < learner->ingest.cfg.ring_count_max; i++) {
+    for (uint32_t i = 0; i < learner->ingest.ring_end; i++) {
         struct pawl_ingest_ring *ring = &learner->ingest.rings[i];
         if (ring->state != PAWL_INGEST_ENDED && ring->state != PAWL_INGEST_BROKEN)
             continue;
@@ -376,7 +376,7 @@ static void count_up(struct pawl_learner *learner, uint32_t stat, uint64_t now, 
 static uint32_t ring_count(const struct pawl_learner *learner)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < learner->ingest.cfg.ring_count_max; i++)
+    for (uint32_t i = 0; i < learner->ingest.ring_end; i++)
         count += learner->ingest.rings[i].state != PAWL_INGEST_FREE;
     return count;
 }

@@ -53,16 +53,18 @@ static struct pawl_ingest_ring *open_one(uint32_t slot_count)
 /* The learner is gone; its successor goes on with what the hub kept. */
 static struct pawl_ingest_ring *succeed(const struct pawl_ingest_cfg *cfg)
 {
-    static int acks_fd, tally_fd;
+    static struct pawl_ingest dead[8]; /* nothing of it is closed in order */
+    static int dead_count;
     struct pawl_hub_offer offer = producer_offer(&actor, 1);
-    acks_fd = dup(ingest.acks.fd);
-    tally_fd = dup(ingest.tally.segment.fd);
-    uint64_t tally_bytes = ingest.tally.segment.total_bytes;
-    struct pawl_ingest dead = ingest; /* stays as it is: nothing is closed in order */
+    struct pawl_ingest *before = &dead[dead_count++];
+    int acks_fd = dup(ingest.acks.fd), tally_fd = dup(ingest.tally.segment.fd);
+    *before = ingest;
     ck_assert_int_eq(pawl_ingest_open(&ingest, cfg, &err), 0);
-    ck_assert_int_eq(pawl_ingest_adopt(&ingest, tally_fd, tally_bytes, &err), 0);
+    ck_assert_int_eq(
+        pawl_ingest_adopt(&ingest, tally_fd, before->tally.segment.total_bytes, &err), 0);
     ck_assert_msg(pawl_ingest_begin(&ingest, &err) == 0, "%s", err.text);
-    ck_assert_int_eq(pawl_ingest_add_past(&ingest, 9, acks_fd, dead.acks.total_bytes, &err), 0);
+    ck_assert_int_eq(pawl_ingest_add_past(&ingest, 9, acks_fd, before->acks.total_bytes, &err),
+                     0);
     offer.acks_id = 9;
     offer.acks_page = 0;
     struct pawl_ingest_ring *ring =
@@ -322,6 +324,8 @@ static void die_after_three_drains_of(uint32_t batch_count)
         ck_assert_ptr_nonnull(text);
     }
     ck_assert_ptr_null(strstr(text + 1, "\"env_step"));
+    pawl_ingest_close(&ingest);
+    producer_close(&actor);
     scratch_close(&scratch);
 }
 

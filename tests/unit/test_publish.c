@@ -66,6 +66,7 @@ START_TEST(a_method_without_parameters_publishes_its_steps)
     memcpy(&steps, slot->data + tensor->offset_bytes, sizeof(steps));
     ck_assert_int_eq(steps, 1234);
     ck_assert_uint_eq(slot->step, 1234);
+    pawl_manifest_close(&manifest);
 }
 END_TEST
 
@@ -88,6 +89,7 @@ START_TEST(a_methods_tensors_are_published_with_their_first_values)
         cfg.ops->init(publisher.policy, i, values);
         ck_assert_mem_eq(values, slot->data + there->offset_bytes, there->size_bytes);
     }
+    pawl_manifest_close(&manifest);
 }
 END_TEST
 
@@ -120,6 +122,7 @@ START_TEST(a_version_that_finds_no_slot_is_skipped_and_its_generation_is_used_la
     pawl_publisher_remove(&publisher, 2); /* the reader died with its pin */
     pawl_publisher_remove(&publisher, 2);
     ck_assert_uint_eq(pawl_publisher_publish(&publisher, 4), 3);
+    pawl_manifest_close(&manifest);
 }
 END_TEST
 
