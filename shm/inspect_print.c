@@ -46,7 +46,8 @@ static const char *short_number(char cell[CELL_BYTES], double value)
         return "huge";
     if (unit == 0)
         snprintf(cell, CELL_BYTES,
-                 value < 9.95 && value > 0 && value != (uint64_t)value ? "%.1f" : "%.0f",
+                 value < 9.95 && value > 0 && value != (double)(uint64_t)value ? "%.1f"
+                                                                               : "%.0f",
                  value);
     else
         snprintf(cell, CELL_BYTES, "%.0f %c", value, units[unit]);
@@ -294,7 +295,7 @@ static void put_stat(const struct sheet *sheet, const struct pawl_stats_view *vi
                 short_number(cells[1], (double)pawl_hist_percentile(&hist, 99)),
                 short_number(cells[2], (double)hist.max));
     }
-    fprintf(sheet->out, " %s\n", row->unit);
+    fprintf(sheet->out, "%s%s\n", row->unit[0] ? " " : "", row->unit);
 }
 
 static void put_stats(const struct sheet *sheet, const struct pawl_inspect *inspect)

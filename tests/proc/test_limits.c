@@ -40,7 +40,7 @@ static int create(struct pawl_segment *segment, uint64_t body_bytes, bool wants_
     return pawl_segment_create(segment, &cfg, &err);
 }
 
-static void limit(int resource, rlim_t value)
+static void limit(__rlimit_resource_t resource, rlim_t value)
 {
     const struct rlimit rlimit = {.rlim_cur = value, .rlim_max = value};
     ck_assert_int_eq(setrlimit(resource, &rlimit), 0);

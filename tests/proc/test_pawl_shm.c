@@ -158,7 +158,7 @@ static void be_supervisor(void)
 {
     static struct pawl_hub hub;
     struct pawl_hub_cfg cfg = pawl_hub_default_cfg();
-    int child_fd;
+    int child_fd = -1;
     cfg.folder = runtime_folder;
     signal(SIGCHLD, SIG_IGN);
     if (pawl_hub_open(&hub, &cfg, &err) != 0 ||
