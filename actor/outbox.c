@@ -49,13 +49,12 @@ int pawl_outbox_open(struct pawl_outbox *out, const struct pawl_outbox_cfg *cfg,
     uint64_t frame_count = power_of_two_above(open_count_max + out->staged_room);
     out->frames_mask = frame_count - 1;
     out->frames = calloc(frame_count, sizeof(out->frames[0]));
-    out->spare = calloc(2 * (size_t)cfg->lane_count, sizeof(out->spare[0]));
-    out->spare_turn = calloc(cfg->lane_count, 1);
-    bool is_whole = out->frames && out->spare && out->spare_turn;
+    out->spare = calloc(cfg->lane_count, sizeof(out->spare[0]));
+    bool is_whole = out->frames && out->spare;
     if (is_whole && out->staged_room)
         is_whole = (out->staged = slots_allocate(cfg->tx, out->staged_room)) != NULL;
     if (is_whole && out->may_drop)
-        is_whole = (out->spare_slots = slots_allocate(cfg->tx, 2 * cfg->lane_count)) != NULL;
+        is_whole = (out->spare_slots = slots_allocate(cfg->tx, cfg->lane_count)) != NULL;
     if (!is_whole) {
         pawl_outbox_close(out);
         return pawl_err_set(err, ENOMEM, "%llu staged records: out of memory",
@@ -81,7 +80,6 @@ void pawl_outbox_close(struct pawl_outbox *out)
     free(out->staged);
     free(out->spare);
     free(out->spare_slots);
-    free(out->spare_turn);
     *out = (struct pawl_outbox){0};
 }
 
@@ -107,13 +105,11 @@ static struct pawl_outbox_frame *frame_push(struct pawl_outbox *out)
 
 static struct pawl_outbox_frame *spare_of(struct pawl_outbox *out, uint32_t lane)
 {
-    uint32_t index = 2 * lane + out->spare_turn[lane];
-    struct pawl_outbox_frame *frame = &out->spare[index];
-    out->spare_turn[lane] ^= 1; /* the other one may hold the lane's present record */
-    *frame = (struct pawl_outbox_frame){
-        .slot = slot_at(out, out->spare_slots, index),
-        .place = PAWL_OUTBOX_DROPPED,
-    };
+    /* It may be the lane's present record, too, of which only the action is still read, and
+     * that before the next observation is written. */
+    struct pawl_outbox_frame *frame = &out->spare[lane];
+    frame->slot = slot_at(out, out->spare_slots, lane);
+    frame->place = PAWL_OUTBOX_DROPPED;
     return frame;
 }
 

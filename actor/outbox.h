@@ -57,9 +57,8 @@ struct pawl_outbox {
     uint64_t frames_head, frames_tail, frames_mask;
     unsigned char *staged; /* slots, used in a circle */
     uint64_t staged_head, staged_tail, staged_room;
-    struct pawl_outbox_frame *spare; /* two for each lane, used in turns */
+    struct pawl_outbox_frame *spare; /* one for each lane, which what is dropped shares */
     unsigned char *spare_slots;
-    unsigned char *spare_turn; /* for each lane */
     uint32_t lane_count;
     uint32_t staged_max_count; /* most that ever waited */
     bool may_drop;

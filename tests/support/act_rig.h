@@ -47,7 +47,7 @@ struct rig_env {
     float lane, step, episode;
 };
 
-static const float rig_lows[] = {-2.0f, 0.0f}, rig_highs[] = {6.0f, 2.0f};
+static float rig_lows[] = {-2.0f, 0.0f}, rig_highs[] = {6.0f, 2.0f};
 
 static int rig_spec(const struct pawl_env_args *args, struct pawl_env_spec *spec,
                     struct pawl_env_err *err)
