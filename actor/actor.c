@@ -57,6 +57,7 @@ struct pawl_actor {
     struct pawl_pace pace;
     struct pawl_watchdog watchdog;
 
+    double rate_hz;        /* of the schedule; 0: there is none */
     uint64_t listen_ticks; /* when to listen to the hub again */
     uint64_t listen_period_ticks;
     uint64_t clock_due_ns;
@@ -109,6 +110,10 @@ static int open_worlds(struct pawl_actor *actor, uint32_t index, uint32_t life,
     const struct pawl_policy_cfg *policy_cfg = pawl_cfg_fields(actor->cfg, &pawl_policy_table);
     const struct pawl_policy_ops *ops = pawl_policies[policy_cfg->type];
     const struct pawl_env_spec *spec = pawl_lanes_spec(actor->lanes);
+    code =
+        pawl_actor_cfg_rate(&actor->rate_hz, actor->env, spec, actor->run->deterministic, err);
+    if (code != 0)
+        return code;
     struct pawl_policy_setup setup = {
         .cfg = actor->cfg,
         .choice_count = spec->choice_count,
@@ -125,7 +130,7 @@ static int open_worlds(struct pawl_actor *actor, uint32_t index, uint32_t life,
 
 static bool is_paced(const struct pawl_actor *actor)
 {
-    return actor->env->target_hz > 0.0;
+    return actor->rate_hz > 0.0;
 }
 
 static int open_ring(struct pawl_actor *actor, uint32_t index, struct pawl_err *err)
@@ -147,9 +152,7 @@ static int open_ring(struct pawl_actor *actor, uint32_t index, struct pawl_err *
     if (code != 0)
         return code;
 
-    double staged = is_paced(actor) && !actor->run->deterministic
-                        ? ceil(actor->actor->stage_s * actor->env->target_hz * lane_count)
-                        : 0.0;
+    double staged = ceil(actor->actor->stage_s * actor->rate_hz * lane_count);
     if (staged > PAWL_RING_SLOTS_MAX)
         return pawl_err_set(err, EINVAL,
                             "actor.stage_s = %g: %.0f records to be staged, at most %u",
@@ -483,7 +486,7 @@ static int run_tick(struct pawl_actor *actor, struct pawl_err *err)
 
 static int run_paced(struct pawl_actor *actor, struct pawl_err *err)
 {
-    struct pawl_pace_cfg cfg = pawl_pace_default_cfg((uint64_t)(1e9 / actor->env->target_hz));
+    struct pawl_pace_cfg cfg = pawl_pace_default_cfg((uint64_t)(1e9 / actor->rate_hz));
 
     int code = pawl_pace_start(&actor->pace, &cfg, err);
     while (code == 0 && !has_to_end(actor)) {
@@ -525,7 +528,7 @@ static int start_watchdog(struct pawl_actor *actor, struct pawl_err *err)
     double hang_s = actor->actor->hang_s;
 
     if (hang_s > 0.0 && is_paced(actor))
-        hang_s = fmax(hang_s, 10.0 / actor->env->target_hz);
+        hang_s = fmax(hang_s, 10.0 / actor->rate_hz);
     struct pawl_watchdog_cfg cfg = {
         .heartbeat = &actor->tx.page->heartbeat_ns,
         .limit_ns = (uint64_t)(hang_s * 1e9),
@@ -543,8 +546,7 @@ int pawl_actor_run(struct pawl_actor *actor, struct pawl_err *err)
     if (code == 0)
         code = start_watchdog(actor, err);
     if (code == 0)
-        code = is_paced(actor) && !actor->run->deterministic ? run_paced(actor, err)
-                                                             : run_free(actor, err);
+        code = is_paced(actor) ? run_paced(actor, err) : run_free(actor, err);
     pawl_watchdog_stop(&actor->watchdog);
     /* First what can hurt, then what can be lost. */
     pawl_acting_safe(actor->acting);

@@ -1,9 +1,9 @@
 #include "actor/actor_cfg.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #include "actor/acting.h"
-#include "actor/env_cfg.h"
 #include "runtime/run_cfg.h"
 #include "shm/ring_cfg.h"
 
@@ -77,3 +77,25 @@ const struct pawl_cfg_table pawl_actor_table = {
     .fields_bytes = sizeof(ACTOR),
     .check = check,
 };
+
+int pawl_actor_cfg_rate(double *rate_hz, const struct pawl_env_cfg *env,
+                        const struct pawl_env_spec *spec, bool is_lock_step,
+                        struct pawl_err *err)
+{
+    bool is_real = (spec->flags & PAWL_ENV_REALTIME) != 0;
+
+    *rate_hz = env->target_hz;
+    if (is_real && *rate_hz <= 0.0)
+        *rate_hz = (double)spec->rate_hz;
+    if (is_real && is_lock_step)
+        return pawl_err_set(err, EINVAL,
+                            "run.deterministic: something real moves in this environment and "
+                            "does not wait for a learner");
+    if (is_real && !(*rate_hz > 0.0))
+        return pawl_err_set(err, EINVAL,
+                            "env.target_hz = 0: something real moves in this environment, so "
+                            "it needs a schedule");
+    if (is_lock_step)
+        *rate_hz = 0.0;
+    return 0;
+}

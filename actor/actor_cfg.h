@@ -2,7 +2,9 @@
 #ifndef PAWL_ACTOR_ACTOR_CFG_H
 #define PAWL_ACTOR_ACTOR_CFG_H
 
+#include "actor/env_cfg.h"
 #include "runtime/cfg.h"
+#include "runtime/err.h"
 
 #define PAWL_ACTOR_COUNT_MAX 64
 
@@ -20,5 +22,12 @@ struct pawl_actor_cfg {
 };
 
 extern const struct pawl_cfg_table pawl_actor_table; /* fills struct pawl_actor_cfg */
+
+/* Steps per second of each lane: env.target_hz, or what a real-time environment itself asks
+ * for; 0: as fast as possible, and in lock-step always. -EINVAL: a real-time environment that
+ * nothing gives a schedule, or one that would have to wait for the learner. */
+int pawl_actor_cfg_rate(double *rate_hz, const struct pawl_env_cfg *env,
+                        const struct pawl_env_spec *spec, bool is_lock_step,
+                        struct pawl_err *err);
 
 #endif

@@ -57,7 +57,41 @@ START_TEST(a_ring_has_a_power_of_two_slots)
 }
 END_TEST
 
-PAWL_TEST_MAIN("actor_cfg", the_tables_do_not_contradict_themselves,
+static int rate(double *rate_hz, double target_hz, float own_hz, bool is_real,
+                bool is_lock_step)
+{
+    const struct pawl_env_cfg env = {.target_hz = target_hz};
+    const struct pawl_env_spec spec = {.rate_hz = own_hz,
+                                       .flags = is_real ? PAWL_ENV_REALTIME : 0};
+    return pawl_actor_cfg_rate(rate_hz, &env, &spec, is_lock_step, NULL);
+}
+
+START_TEST(what_is_simulated_has_the_schedule_that_is_asked_for)
+{
+    double hz;
+    ck_assert_int_eq(rate(&hz, 0.0, 50.0f, false, false), 0);
+    ck_assert_double_eq(hz, 0.0);
+    ck_assert_int_eq(rate(&hz, 100.0, 50.0f, false, false), 0);
+    ck_assert_double_eq(hz, 100.0);
+    ck_assert_int_eq(rate(&hz, 100.0, 50.0f, false, true), 0);
+    ck_assert_double_eq(hz, 0.0);
+}
+END_TEST
+
+START_TEST(what_is_real_always_has_a_schedule)
+{
+    double hz;
+    ck_assert_int_eq(rate(&hz, 0.0, 50.0f, true, false), 0);
+    ck_assert_double_eq(hz, 50.0);
+    ck_assert_int_eq(rate(&hz, 20.0, 50.0f, true, false), 0);
+    ck_assert_double_eq(hz, 20.0);
+    ck_assert_int_eq(rate(&hz, 0.0, 0.0f, true, false), -EINVAL);
+    ck_assert_int_eq(rate(&hz, 20.0, 50.0f, true, true), -EINVAL);
+}
+END_TEST
+
+PAWL_TEST_MAIN("actor_cfg", what_is_simulated_has_the_schedule_that_is_asked_for,
+               what_is_real_always_has_a_schedule, the_tables_do_not_contradict_themselves,
                parameters_of_several_lanes_are_adopted_before_any_step_only,
                lock_step_is_for_one_actor_that_gives_nothing_up,
                a_ring_has_a_power_of_two_slots)
