@@ -1,7 +1,7 @@
 /* env_registry.h: the environments that are built in, in one constant array.
  *
  * A new one is a file env_NAME.c with its table of functions (env.h) and, if it has keys, their
- * table; its line in both arrays of env_registry.c; a line in pawl.c for the keys.
+ * table; its line in both arrays of env_registry.c; a line in pawl/main_pawl.c for the keys.
  */
 #ifndef PAWL_ACTOR_ENV_REGISTRY_H
 #define PAWL_ACTOR_ENV_REGISTRY_H

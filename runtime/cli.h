@@ -16,7 +16,7 @@
  *
  * A verb of two words ("config check") has a row of its own and a row of the first word,
  * without run, that gives the group its help. A library declares its verbs in its verbs.h; the
- * one list of all is in the program (pawl.c), which hands it to pawl_cli_main().
+ * one list of all is in the program (pawl/main_pawl.c), which hands it to pawl_cli_main().
  *
  * The line is `pawl VERB [--option[=VALUE]]... [OPERAND]...`, in any order behind the verb;
  * `--` ends the options. A verb that takes a configuration also takes overrides (cfg.h).

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "pawl_run.h"
+#include "pawl/run.h"
 #include "runtime/clock.h"
 #include "runtime/json.h"
 #include "runtime/log.h"

@@ -1,6 +1,6 @@
-/* pawl_join.h: an actor of its own for a run that was started elsewhere on this machine. */
-#ifndef PAWL_JOIN_H
-#define PAWL_JOIN_H
+/* join.h: an actor of its own for a run that was started elsewhere on this machine. */
+#ifndef PAWL_PAWL_JOIN_H
+#define PAWL_PAWL_JOIN_H
 
 #include "runtime/cli.h"
 

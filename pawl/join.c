@@ -1,11 +1,11 @@
-#include "pawl_join.h"
+#include "pawl/join.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 
-#include "pawl_run.h"
+#include "pawl/run.h"
 #include "runtime/clock.h"
 #include "runtime/sock.h"
 

@@ -1,12 +1,12 @@
-/* pawl_train.c: pawl train, learner and actor: from the command line to a run. */
-#include "pawl_train.h"
+/* train.c: pawl train, learner and actor: from the command line to a run. */
+#include "pawl/train.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #include "actor/actor_cfg.h"
-#include "pawl_join.h"
-#include "pawl_run.h"
+#include "pawl/join.h"
+#include "pawl/run.h"
 
 /* Starts a run of this file. Nothing has been started or made when the configuration is wrong.
  */

@@ -1,7 +1,7 @@
-/* pawl.c: the program that people run. Here, and only here, all verbs and all tables of
+/* main_pawl.c: the program that people run. Here, and only here, all verbs and all tables of
  * configuration keys are listed. */
-#include "pawl_build.h"
-#include "pawl_train.h"
+#include "pawl/build.h"
+#include "pawl/train.h"
 
 #include "actor/actor_cfg.h"
 #include "actor/env_cfg.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "pawl_run.h"
+#include "pawl/run.h"
 
 /* The folder of this program, with a slash; "" when the kernel does not say. */
 static void own_folder(char folder[PATH_MAX])

@@ -1,6 +1,6 @@
-/* pawl_train.h: the verbs that start a run or take part in one. */
-#ifndef PAWL_TRAIN_H
-#define PAWL_TRAIN_H
+/* train.h: the verbs that start a run or take part in one. */
+#ifndef PAWL_PAWL_TRAIN_H
+#define PAWL_PAWL_TRAIN_H
 
 #include "runtime/cli.h"
 

@@ -1,4 +1,4 @@
-#include "pawl_run.h"
+#include "pawl/run.h"
 
 #include <errno.h>
 #include <inttypes.h>

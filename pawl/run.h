@@ -1,15 +1,15 @@
-/* pawl_run.h: one run, from its first process to its last: what `pawl train` does once the
+/* run.h: one run, from its first process to its last: what `pawl train` does once the
  * configuration is known.
  *
- *     pawl_run.c         the loop: children, hub, signals, and in which order all ends
- *     pawl_run_report.c  the run folder's files, what is printed, the first error
- *     pawl_run_role.c    where the roles' programs are, and how they are called
+ *     run.c         the loop: children, hub, signals, and in which order all ends
+ *     run_report.c  the run folder's files, what is printed, the first error
+ *     run_role.c    where the roles' programs are, and how they are called
  *
  * This is the one place that knows all roles. It maps no data and trusts no role: what it hears
  * from them are messages of bounded size (hub.h) and figures that it only prints.
  */
-#ifndef PAWL_RUN_H
-#define PAWL_RUN_H
+#ifndef PAWL_PAWL_RUN_H
+#define PAWL_PAWL_RUN_H
 
 #include "runtime/cfg.h"
 #include "runtime/cli.h"
@@ -27,7 +27,7 @@
 #define PAWL_RUN_STILL_NS      (3 * PAWL_NS_PER_S)
 #define PAWL_RUN_ROLE_ARGS_MAX 10
 
-/* --- the roles' programs (pawl_run_role.c) --- */
+/* --- the roles' programs (run_role.c) --- */
 
 /* How one child is called; the child's configuration points into it. */
 struct pawl_run_role {
@@ -111,7 +111,7 @@ struct pawl_run {
 /* Runs it to its end and prints what there is to say. Returns an enum pawl_exit. */
 int pawl_run_do(const struct pawl_run_order *order);
 
-/* --- what it says and leaves behind (pawl_run_report.c) --- */
+/* --- what it says and leaves behind (run_report.c) --- */
 
 /* The first one stays. */
 void pawl_run_fail(struct pawl_run *run, const char *role, const char *format, ...)
