@@ -223,8 +223,7 @@ static int on_offer(struct pawl_learner *learner, const struct pawl_peer_event *
     const struct pawl_hub_offer *offered = &event->offer;
     switch (offered->kind) {
     case PAWL_SEGMENT_RING:
-        return learner->phase == PHASE_RUN || offered->is_gone ? on_ring(learner, event, err)
-                                                               : 0;
+        return on_ring(learner, event, err);
     case PAWL_SEGMENT_ACK:
         return pawl_ingest_add_past(&learner->ingest, offered->id, event->fds[0],
                                     offered->total_bytes, err);

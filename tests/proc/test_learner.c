@@ -175,6 +175,22 @@ START_TEST(learner_and_actor_die_together_and_the_ring_is_drained_by_the_next)
 }
 END_TEST
 
+START_TEST(a_learner_that_is_started_to_stop_drains_what_is_left)
+{
+    learner_rig_open(&rig, PROGRAM, CONFIG);
+    struct learner_rig_actor *actor = learner_rig_add_actor(&rig, 0, 64);
+    producer_episode(&actor->producer, 0, 0, 9);
+    uint64_t ring_id = actor->ring_id;
+    learner_rig_remove_actor(&rig, 0, true);
+    learner_rig_start(&rig, NULL);
+    ck_assert_int_eq(learner_rig_stop(&rig), 0);
+    ck_assert_ptr_null(pawl_hub_table_find(&rig.run.hub.table, ring_id));
+    read_ledger();
+    ck_assert_uint_eq(ledger.record_count, 10);
+    learner_rig_close(&rig);
+}
+END_TEST
+
 static bool is_reported(enum pawl_hub_event_kind kind, uint32_t state)
 {
     for (size_t i = 0; i < rig.run.event_count; i++)
@@ -267,6 +283,7 @@ PAWL_TEST_MAIN("learner", records_are_taken_in_until_the_run_is_stopped,
                a_killed_actors_ring_is_drained_and_let_go,
                learner_and_actor_die_together_and_the_ring_is_drained_by_the_next,
                the_goal_is_told_and_nothing_is_counted_beyond,
+               a_learner_that_is_started_to_stop_drains_what_is_left,
                a_ring_with_another_spec_is_refused_in_a_sentence,
                a_learner_whose_supervisor_died_ends_by_itself, sigterm_ends_it_in_order,
                without_its_arguments_it_says_who_starts_it)
