@@ -217,14 +217,15 @@ static int open_all(struct pawl_actor *actor, const struct pawl_actor_start *sta
     int code = pawl_actor_hub_open(&actor->hub, start->hub_fd, start->index, err);
     if (code != 0)
         return code;
+    uint32_t index = actor->hub.peer.index; /* the hub's choice where it was asked for one */
     uint32_t life = start->life;
     if (life == PAWL_ACTOR_LIFE_UNKNOWN)
         life = actor->run->deterministic ? 0 : (uint32_t)actor->hub.peer.incarnation;
     pawl_actor_hub_tell(&actor->hub, PAWL_STATE_STARTING, 0, NULL);
-    if ((code = pin_to_cpu(actor->actor, start->index, err)) != 0 ||
-        (code = open_worlds(actor, start->index, life, err)) != 0 ||
-        (code = open_ring(actor, start->index, err)) != 0 ||
-        (code = open_acting(actor, start->index, err)) != 0)
+    if ((code = pin_to_cpu(actor->actor, index, err)) != 0 ||
+        (code = open_worlds(actor, index, life, err)) != 0 ||
+        (code = open_ring(actor, index, err)) != 0 ||
+        (code = open_acting(actor, index, err)) != 0)
         return code;
     code = pawl_actor_hub_offer(&actor->hub, &actor->ring_segment, &actor->tx,
                                 &actor->stats.segment, &actor->params, err);

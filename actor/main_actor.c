@@ -1,13 +1,15 @@
 /* main_actor.c: pawl-actor, a process that acts. Started by `pawl train`, not by people:
  *
- *     pawl-actor --config FILE --index N --hub FD [--life N]
+ *     pawl-actor --config FILE --index N --hub FD [--life N] [--start-ns NS]
  *
- * FILE is the resolved configuration of the run, FD the connection to its hub.
+ * FILE is the resolved configuration of the run, in its folder, FD the connection to its hub. N
+ * is the actor's number; PAWL_HUB_ANY_INDEX lets the hub choose it. NS is when the run began.
  *
  * Exit: 0 told to stop, 1 failed or left alone, 2 what it was told cannot be, 3 the environment
  * or a device of it is missing.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@
 #include "runtime/fault.h"
 #include "runtime/log.h"
 #include "runtime/run_cfg.h"
+#include "shm/hub_msg.h"
 
 _Static_assert(PAWL_LOG_CFG_DEBUG + PAWL_LOG_ERROR == (int)PAWL_LOG_DEBUG,
                "the choices of log.level follow those of the log, without off");
@@ -27,6 +30,7 @@ struct options {
     const char *config;
     uint32_t index, life;
     int hub_fd;
+    uint64_t start_ns; /* of the run; 0: now */
 };
 
 static struct pawl_actor *running; /* for the signal handler; set before it is installed */
@@ -58,12 +62,15 @@ static int read_options(struct options *options, int argc, char **argv, struct p
             return pawl_err_set(err, EINVAL, "%s: a value is missing", name);
         if (strcmp(name, "--config") == 0)
             options->config = value;
-        else if (strcmp(name, "--index") == 0 && (number = number_of(value, 1023)) >= 0)
+        else if (strcmp(name, "--index") == 0 &&
+                 (number = number_of(value, PAWL_HUB_ANY_INDEX)) >= 0)
             options->index = (uint32_t)number;
         else if (strcmp(name, "--hub") == 0 && (number = number_of(value, 1 << 20)) >= 0)
             options->hub_fd = (int)number;
         else if (strcmp(name, "--life") == 0 && (number = number_of(value, 1 << 30)) >= 0)
             options->life = (uint32_t)number;
+        else if (strcmp(name, "--start-ns") == 0 && (number = number_of(value, LONG_MAX)) >= 0)
+            options->start_ns = (uint64_t)number;
         else
             return pawl_err_set(err, EINVAL,
                                 "'%s %s': pawl-actor --config FILE --index N --hub FD", name,
@@ -86,14 +93,22 @@ static int open_cfg(struct pawl_cfg **cfg, const char *path, struct pawl_err *er
     return code;
 }
 
-static int start_log(const struct pawl_cfg *cfg, uint32_t index, struct pawl_err *err)
+static int start_log(const struct pawl_cfg *cfg, const struct options *options,
+                     struct pawl_err *err)
 {
     const struct pawl_run_log_cfg *table = pawl_cfg_fields(cfg, &pawl_log_table);
-    static char role[32];
+    const char *slash = strrchr(options->config, '/');
+    char role[32] = "actor-joined", path[PATH_MAX];
 
-    snprintf(role, sizeof(role), "actor-%u", index);
+    if (options->index != PAWL_HUB_ANY_INDEX)
+        snprintf(role, sizeof(role), "actor-%u", options->index);
+    snprintf(path, sizeof(path), "%.*slog.txt", slash ? (int)(slash - options->config) + 1 : 0,
+             options->config);
     struct pawl_log_cfg log_cfg = pawl_log_default_cfg(role);
-    log_cfg.stderr_level = (enum pawl_log_level)(table->level + PAWL_LOG_ERROR);
+    log_cfg.level = (enum pawl_log_level)(table->level + PAWL_LOG_ERROR);
+    log_cfg.stderr_level = log_cfg.level < PAWL_LOG_WARN ? log_cfg.level : PAWL_LOG_WARN;
+    log_cfg.path = table->file ? path : NULL;
+    log_cfg.start_ns = options->start_ns;
     return pawl_log_start(&log_cfg, err);
 }
 
@@ -118,7 +133,6 @@ static void catch_signals(void)
 
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &ignore, NULL); /* the supervisor's to answer */
-    sigaction(SIGPIPE, &ignore, NULL);
 }
 
 static int run(const struct options *options, const struct pawl_cfg *cfg, struct pawl_err *err)
@@ -147,13 +161,14 @@ int main(int argc, char **argv)
     struct pawl_cfg *cfg = NULL;
     int exit_code = PAWL_EXIT_USAGE;
 
+    signal(SIGPIPE, SIG_IGN); /* a supervisor that died reads no standard error */
 #ifdef PAWL_FAULTS
     if (pawl_fault_arm_from_env(&err) != 0)
         goto fail;
 #endif
     if (read_options(&options, argc, argv, &err) != 0)
         goto fail;
-    if (open_cfg(&cfg, options.config, &err) != 0 || start_log(cfg, options.index, &err) != 0)
+    if (open_cfg(&cfg, options.config, &err) != 0 || start_log(cfg, &options, &err) != 0)
         goto fail;
     exit_code = run(&options, cfg, &err);
     pawl_log_stop();

@@ -118,6 +118,7 @@ int main(int argc, char **argv)
     struct pawl_cfg *cfg = NULL;
     char folder[4096];
 
+    signal(SIGPIPE, SIG_IGN); /* a supervisor that died reads no standard error */
 #ifdef PAWL_FAULTS
     if (pawl_fault_arm_from_env(&err) != 0) {
         fprintf(stderr, "pawl-learner: %s\n", err.text);

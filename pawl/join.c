@@ -31,7 +31,7 @@ static int equip(void *context, uint32_t index, struct pawl_proc_fd *fds, size_t
                  struct pawl_err *err)
 {
     struct join *join = context;
-    pawl_run_role_set_life(&join->role, join->set.children[index].start_count - 1);
+    (void)index;
     int status = pawl_sock_connect(&fds[0].fd, join->socket_folder, PAWL_HUB_SOCKET_NAME,
                                    pawl_clock_now_ns() + CONNECT_NS_MAX, err);
     if (status == -EAGAIN)

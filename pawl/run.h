@@ -25,7 +25,7 @@
 #define PAWL_RUN_HUB_FD        3 /* under which a role has its connection to the hub */
 #define PAWL_RUN_LIBEXEC_ENV   "PAWL_LIBEXEC"
 #define PAWL_RUN_STILL_NS      (3 * PAWL_NS_PER_S)
-#define PAWL_RUN_ROLE_ARGS_MAX 10
+#define PAWL_RUN_ROLE_ARGS_MAX 12
 
 /* --- the roles' programs (run_role.c) --- */
 

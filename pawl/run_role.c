@@ -56,17 +56,13 @@ void pawl_run_role_fill(struct pawl_run_role *to, uint32_t role, uint32_t index,
     snprintf(to->start_text, sizeof(to->start_text), "%" PRIu64, start_ns);
     pawl_run_role_set_life(to, 0);
     const char *const argv[PAWL_RUN_ROLE_ARGS_MAX] = {
-        to->path,
-        "--config",
-        to->config_path,
-        "--index",
-        to->index_text,
-        "--hub",
-        "3",
-        role == PAWL_ROLE_ACTOR ? "--life" : "--start-ns",
-        role == PAWL_ROLE_ACTOR ? to->life_text : to->start_text,
-        NULL};
+        to->path, "--config", to->config_path, "--index",      to->index_text,
+        "--hub",  "3",        "--start-ns",    to->start_text, NULL};
     memcpy(to->argv, argv, sizeof(argv));
+    if (role != PAWL_ROLE_ACTOR || index == PAWL_HUB_ANY_INDEX)
+        return; /* lives are counted by who numbers the actors */
+    to->argv[9] = "--life";
+    to->argv[10] = to->life_text;
 }
 
 void pawl_run_role_set_life(struct pawl_run_role *role, uint64_t life)

@@ -165,8 +165,8 @@ END_TEST
 START_TEST(a_child_that_listens_ends_when_it_is_asked)
 {
     open_set((struct pawl_supervise_cfg){0});
-    pawl_supervise_start(&set,
-                         add("trap 'exit 0' TERM; echo up >&2; while :; do sleep 0.01; done"));
+    pawl_supervise_start(&set, add("trap 'exit 0' TERM; echo up >&2; i=0; while [ $i -lt 3000 "
+                                   "]; do i=$((i+1)); sleep 0.01; done"));
     step_until(the_first_has_spoken);
     pawl_supervise_stop(&set, 0, pawl_clock_now_ns() + HANG_GUARD_NS);
     step_until(nobody_is_alive);
@@ -180,7 +180,8 @@ END_TEST
 START_TEST(a_child_that_does_not_listen_is_killed_at_the_deadline)
 {
     open_set((struct pawl_supervise_cfg){0});
-    pawl_supervise_start(&set, add("trap '' TERM; echo up >&2; while :; do sleep 0.01; done"));
+    pawl_supervise_start(&set, add("trap '' TERM; echo up >&2; i=0; while [ $i -lt 3000 ]; do "
+                                   "i=$((i+1)); sleep 0.01; done"));
     step_until(the_first_has_spoken);
     pawl_supervise_stop(&set, 0, pawl_clock_now_ns() + 50 * PAWL_NS_PER_MS);
     step_until(nobody_is_alive);
@@ -194,8 +195,8 @@ END_TEST
 START_TEST(a_stopped_child_is_woken_to_hear_that_it_should_end)
 {
     open_set((struct pawl_supervise_cfg){0});
-    pawl_supervise_start(&set,
-                         add("trap 'exit 0' TERM; echo up >&2; while :; do sleep 0.01; done"));
+    pawl_supervise_start(&set, add("trap 'exit 0' TERM; echo up >&2; i=0; while [ $i -lt 3000 "
+                                   "]; do i=$((i+1)); sleep 0.01; done"));
     step_until(the_first_has_spoken);
     ck_assert_int_eq(kill(set.children[0].proc.pid, SIGSTOP), 0);
     pawl_supervise_stop(&set, 0, pawl_clock_now_ns() + HANG_GUARD_NS);
@@ -218,8 +219,8 @@ static void ask_nothing(void *context, uint32_t index, uint64_t deadline_ns)
 START_TEST(a_child_that_ignores_words_is_told_by_signal_before_it_is_killed)
 {
     open_set((struct pawl_supervise_cfg){.ask = ask_nothing});
-    pawl_supervise_start(&set,
-                         add("trap 'exit 0' TERM; echo up >&2; while :; do sleep 0.01; done"));
+    pawl_supervise_start(&set, add("trap 'exit 0' TERM; echo up >&2; i=0; while [ $i -lt 3000 "
+                                   "]; do i=$((i+1)); sleep 0.01; done"));
     step_until(the_first_has_spoken);
     pawl_supervise_stop(&set, 0, pawl_clock_now_ns() + 400 * PAWL_NS_PER_MS);
     ck_assert_uint_eq(asked_count, 1);
