@@ -342,7 +342,7 @@ static int commit_batch(struct pawl_book *book, struct pawl_err *err)
         write_lines(&book->episodes, episodes_name, book->text, &book->text_bytes, err) != 0)
         return -EIO;
     totals->episodes_bytes = book->episodes.size_bytes;
-    PAWL_FAULT("learner.episodes");
+    PAWL_FAULT("learner.write_episodes");
     if (book->ledger_line_bytes && write_lines(&book->ledger, ledger_name, book->ledger_line,
                                                &book->ledger_line_bytes, err) != 0)
         return -EIO;

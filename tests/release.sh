@@ -21,12 +21,12 @@ fail()
 
 [ "$(ls "$there/bin")" = pawl ] || fail "bin holds more than pawl: $(ls "$there/bin" | tr '\n' ' ')"
 for main in */main_*.c; do
-    [ -e "$main" ] || continue
+    [ "$main" != pawl/main_pawl.c ] || continue
     name=pawl-$(basename "$main" .c | sed 's/^main_//')
     [ -x "$there/libexec/pawl/$name" ] || fail "libexec/pawl has no $name"
 done
 
-grep -rhoE 'PAWL_FAULT(_ERRNO)?\("[^"]+"' --include='*.c' --include='*.h' runtime shm actor policy |
+grep -rhoE 'PAWL_FAULT(_ERRNO)?\("[^"]+"' --include='*.c' --include='*.h' runtime shm policy actor learner pawl |
     sed 's/.*("//; s/"$//' | sort -u >"$there/points"
 [ -s "$there/points" ] || fail "no fault point was found in the sources"
 for program in "$there"/bin/* "$there"/libexec/pawl/*; do

@@ -124,7 +124,7 @@ static void die_and_count(const char *faults, int death_count)
 START_TEST(a_learner_killed_anywhere_loses_and_doubles_nothing)
 {
     const char *const places[] = {
-        "learner.drain:kill@5",   "learner.ingest:kill@3", "learner.episodes:kill@3",
+        "learner.drain:kill@5",   "learner.ingest:kill@3", "learner.write_episodes:kill@3",
         "learner.commit:kill@3",  "tally.commit:kill@4",   "learner.publish:kill@2",
         "ring.release.C3:kill@2", "peer.tell:kill@4",
     };

@@ -144,7 +144,7 @@ static const struct {
     const char *name;
     uint64_t passage_min, passage_max;
 } points[] = {
-    {"learner.ingest", 30, 100},  {"learner.episodes", 30, 100},
+    {"learner.ingest", 30, 100},  {"learner.write_episodes", 30, 100},
     {"learner.commit", 30, 100},  {"tally.commit", 30, 100},
     {"ring.release.C3", 30, 100}, {"learner.publish", 4, 20},
     {"board.publish.W4", 4, 20},  {"ring.publish.P4", 50, 200},
