@@ -36,6 +36,8 @@
 #define PAWL_STREAM_EXPLORATION 1u /* index: the lane in the run */
 #define PAWL_STREAM_PARAMETERS  2u /* index: the tensor in the manifest */
 
+struct pawl_trainer_ops;
+
 struct pawl_policy {
     const struct pawl_policy_ops *ops;
 };
@@ -78,6 +80,9 @@ struct pawl_policy_ops {
      * acts as before. No allocation, no copy. NULL as manifest. */
     int (*bind)(struct pawl_policy *policy, const struct pawl_tensor *tensors, size_t count,
                 struct pawl_err *err);
+
+    /* How it learns from replay (trainer.h). NULL: it does not. */
+    const struct pawl_trainer_ops *trainer;
 
     /* Writes an action and the extra fields into each of lane_count records. Called once per
      * step: no allocation, no lock, no message, no system call. With a manifest, only after a
