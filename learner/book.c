@@ -267,6 +267,7 @@ int pawl_book_take(struct pawl_book *book, struct pawl_book_ring *ring,
     struct pawl_tally_totals *totals = pawl_tally_edit_totals(book->tally);
     struct pawl_tally_lane *lane = NULL;
 
+    ring->lane_taken = PAWL_TALLY_NO_ENTRY;
     /* With a form of its own a record says nothing about a lane. */
     uint32_t kind = record->flags & (PAWL_RECORD_STEP | PAWL_RECORD_FINAL);
     bool has_form = (kind == PAWL_RECORD_STEP || kind == PAWL_RECORD_FINAL) &&
@@ -278,6 +279,8 @@ int pawl_book_take(struct pawl_book *book, struct pawl_book_ring *ring,
             return pawl_err_set(err, ENOSPC, "actor %u: more than %u lanes in the run",
                                 ring->actor, PAWL_TALLY_LANES_MAX);
         lane = pawl_tally_edit_lane(book->tally, entry);
+        if (is_sound)
+            ring->lane_taken = entry;
     }
     if (book->cfg.has_ledger) {
         struct pawl_tally_ring *entry = pawl_tally_edit_ring(book->tally, ring->entry);

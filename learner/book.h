@@ -58,7 +58,9 @@ struct pawl_book_ring {
     uint32_t entry;      /* in the tally */
     uint32_t lane_count; /* known so far, in the order in which they came */
     uint32_t lane_room;
-    uint32_t lane_hint; /* the next record is probably of this one */
+    uint32_t lane_hint;  /* the next record is probably of this one */
+    uint32_t lane_taken; /* entry of the lane of the record taken last; PAWL_TALLY_NO_ENTRY: it
+                            was refused */
     uint32_t *lane_entries;
 };
 

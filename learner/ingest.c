@@ -256,6 +256,8 @@ static int take_record(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring
         pawl_book_take(&ingest->book, &ring->book, &record, slot->data, reward, is_sound, err);
     if (ingest->book.counts.refused != refused_count)
         report_refused(ingest, ring, position, &record, slot->data);
+    else if (code == 0 && ingest->cfg.sink.take)
+        ingest->cfg.sink.take(ingest->cfg.sink.arg, &record, slot->data, ring->book.lane_taken);
     return code;
 }
 
@@ -316,13 +318,14 @@ static uint64_t take_batch(struct pawl_ingest *ingest, struct pawl_ingest_ring *
 }
 
 static int64_t drain_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
-                          struct pawl_err *err)
+                          uint64_t limit, struct pawl_err *err)
 {
     if (!keeps_records(ingest))
         give_back(ring);
     PAWL_FAULT("learner.drain");
-    uint64_t count =
-        pawl_ring_peek_batch(&ring->rx, ring->held_count + ingest->cfg.batch_count);
+    if (limit > ingest->cfg.batch_count)
+        limit = ingest->cfg.batch_count;
+    uint64_t count = pawl_ring_peek_batch(&ring->rx, ring->held_count + limit);
     struct pawl_err fault = {0};
     if (count <= ring->held_count && pawl_ring_rx_state(&ring->rx, &fault) != 0) {
         set_broken(ring, &fault);
@@ -358,22 +361,25 @@ static int commit_pending(struct pawl_ingest *ingest, struct pawl_err *err)
     return 0;
 }
 
-int64_t pawl_ingest_drain(struct pawl_ingest *ingest, struct pawl_err *err)
+int64_t pawl_ingest_drain(struct pawl_ingest *ingest, uint64_t limit, struct pawl_err *err)
 {
-    int64_t total = 0;
+    uint64_t total = 0;
     if (commit_pending(ingest, err) != 0)
         return -EIO;
-    for (uint32_t i = 0; i < ingest->ring_end; i++) {
-        struct pawl_ingest_ring *ring = &ingest->rings[i];
+    uint32_t first = ingest->turn < ingest->ring_end ? ingest->turn : 0;
+    for (uint32_t i = 0; i < ingest->ring_end && total < limit; i++) {
+        uint32_t index = (first + i) % ingest->ring_end;
+        struct pawl_ingest_ring *ring = &ingest->rings[index];
         if (ring->state != PAWL_INGEST_READ && ring->state != PAWL_INGEST_GONE)
             continue;
-        int64_t count = drain_ring(ingest, ring, err);
+        int64_t count = drain_ring(ingest, ring, limit - total, err);
         if (count < 0)
             return count;
-        total += count;
+        total += (uint64_t)count;
+        ingest->turn = index + 1; /* so that with a small limit each has its turn */
     }
     ingest->counts.drains++;
-    return total;
+    return (int64_t)total;
 }
 
 static bool has_work(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring)

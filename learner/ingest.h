@@ -5,7 +5,7 @@
  *     pawl_ingest_begin(&ingest, &err);                from here on rings
  *     pawl_ingest_add_ring(&ingest, &offer, fd, &err); tell BIND of ring->page, then
  *     for (;;) {
- *         count = pawl_ingest_drain(&ingest, &err);    takes some records of each ring
+ *         count = pawl_ingest_drain(&ingest, limit, &err);    takes some records of each ring
  *         ... learn from them, publish what follows
  *         if (count == 0) sleep on ingest.bell
  *     }
@@ -36,12 +36,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Who else gets every record that is counted, besides the book. */
+struct pawl_ingest_sink {
+    void *arg;
+    /* In order, before the commit that makes it count: what is changed in the tally by it
+     * belongs to the same batch. lane: the entry of its lane in the tally. NULL: nobody. */
+    void (*take)(void *arg, const struct pawl_ring_record *record, const unsigned char *data,
+                 uint32_t lane);
+};
+
 struct pawl_ingest_cfg {
     uint32_t ring_count_max;
     uint32_t batch_count; /* records of a ring before the next has its turn; at most
                              PAWL_BOOK_BATCH_MAX */
     bool is_lockstep;     /* the actor acts when its ring is empty */
     struct pawl_book_cfg book;
+    struct pawl_ingest_sink sink;
 };
 
 enum pawl_ingest_ring_state {
@@ -86,6 +96,7 @@ struct pawl_ingest {
     struct pawl_book book;
     struct pawl_ingest_ring *rings; /* ring_count_max; the index is the page in acks */
     uint32_t ring_end;              /* those from here on are free */
+    uint32_t turn;                  /* the next drain begins with this ring */
     struct pawl_ingest_past pasts[PAWL_INGEST_PASTS_MAX];
     struct pawl_spec spec; /* no fields: no ring yet */
     struct pawl_finite finite;
@@ -125,9 +136,10 @@ struct pawl_ingest_ring *pawl_ingest_find_ring(struct pawl_ingest *ingest, uint6
 /* The writer has ended. */
 void pawl_ingest_ring_gone(struct pawl_ingest_ring *ring);
 
-/* Takes up to a batch of each ring: how many records were taken. Negative when a batch cannot
- * be committed (a disk that is full): it is kept, and the next drain tries again. */
-int64_t pawl_ingest_drain(struct pawl_ingest *ingest, struct pawl_err *err);
+/* Takes up to a batch of each ring, and no more than `limit` in all: how many records were
+ * taken. Negative when a batch cannot be committed (a disk that is full): it is kept, and the
+ * next drain tries again. */
+int64_t pawl_ingest_drain(struct pawl_ingest *ingest, uint64_t limit, struct pawl_err *err);
 
 /* Whether a drain would find something. */
 bool pawl_ingest_has_work(struct pawl_ingest *ingest);

@@ -330,7 +330,7 @@ static int64_t drain(struct pawl_learner *learner)
     uint64_t began_ns = pawl_clock_now_ns();
     if (!learner->ingest.is_begun)
         return 0;
-    int64_t count = pawl_ingest_drain(&learner->ingest, &err);
+    int64_t count = pawl_ingest_drain(&learner->ingest, UINT64_MAX, &err);
     if (count >= 0 && end_rings(learner, &err) != 0)
         count = -EIO;
     if (count > 0) {

@@ -99,6 +99,17 @@ void pawl_tally_close(struct pawl_tally *tally)
     *tally = (struct pawl_tally){.segment.fd = -1};
 }
 
+void pawl_tally_restore(struct pawl_tally *tally, const struct pawl_tally_totals *totals,
+                        uint64_t version_next)
+{
+    struct pawl_tally_totals *edit = pawl_tally_edit_totals(tally);
+    uint64_t batch = edit->batch;
+    *edit = *totals;
+    edit->batch = batch;
+    pawl_tally_reserve_version(tally, version_next - 1);
+    pawl_tally_commit(tally);
+}
+
 const struct pawl_tally_totals *pawl_tally_totals(const struct pawl_tally *tally)
 {
     return &tally->shared->totals[tally->totals_at];

@@ -35,7 +35,7 @@
 #define PAWL_TALLY_LANES_MAX 8192u
 #define PAWL_TALLY_NO_ENTRY  UINT32_MAX
 #define PAWL_TALLY_LABEL     "learner tally"
-#define PAWL_TALLY_LAYOUT    1u /* raised with every change of the structs below */
+#define PAWL_TALLY_LAYOUT    2u /* raised with every change of the structs below */
 
 /* Of the run, all learners together. */
 struct pawl_tally_totals {
@@ -45,8 +45,10 @@ struct pawl_tally_totals {
     uint64_t episode_count; /* with an end, cut ones too */
     uint64_t refused_count;
     uint64_t gap_count;
-    uint64_t episodes_bytes; /* of episodes.jsonl */
-    uint64_t ledger_bytes;   /* of ledger.jsonl */
+    uint64_t episodes_bytes;      /* of episodes.jsonl */
+    uint64_t ledger_bytes;        /* of ledger.jsonl */
+    uint64_t frame_count;         /* put into the replay (replay.h) */
+    uint64_t offline_frame_count; /* put into the one of demonstrations */
 };
 
 /* A ring that is being read. */
@@ -70,6 +72,12 @@ struct pawl_tally_lane {
     uint32_t refused_count;
     uint32_t is_open; /* 0 or 1: an episode is under way */
     uint32_t flags;   /* PAWL_RECORD_SUCCESS, _INTERVENTION of its steps so far */
+    /* The frame of its last step in the replay and among the demonstrations, counted from 1;
+     * 0: what comes next follows no frame. */
+    uint64_t frame;
+    uint64_t offline_frame;
+    uint32_t frame_episode; /* which that step was */
+    uint32_t frame_step;
 };
 
 struct pawl_tally_shared {
@@ -82,10 +90,10 @@ struct pawl_tally_shared {
 };
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a lock in an atomic is private to one process");
-_Static_assert(sizeof(struct pawl_tally_totals) == 64, "layout 1");
-_Static_assert(sizeof(struct pawl_tally_ring) == 40, "layout 1");
-_Static_assert(sizeof(struct pawl_tally_lane) == 48, "layout 1");
-_Static_assert(offsetof(struct pawl_tally_shared, totals) == 16, "layout 1");
+_Static_assert(sizeof(struct pawl_tally_totals) == 80, "layout 2");
+_Static_assert(sizeof(struct pawl_tally_ring) == 40, "layout 2");
+_Static_assert(sizeof(struct pawl_tally_lane) == 72, "layout 2");
+_Static_assert(offsetof(struct pawl_tally_shared, totals) == 16, "layout 2");
 
 /* Zeroed: closed. */
 struct pawl_tally {
@@ -109,6 +117,10 @@ int pawl_tally_attach(struct pawl_tally *tally, int fd, uint64_t total_bytes,
 
 /* A zeroed one is left alone. What is under way is forgotten. */
 void pawl_tally_close(struct pawl_tally *tally);
+
+/* A new tally goes on from the counts of a checkpoint; no board has had version_next. */
+void pawl_tally_restore(struct pawl_tally *tally, const struct pawl_tally_totals *totals,
+                        uint64_t version_next);
 
 /* As the batch under way has left them. */
 const struct pawl_tally_totals *pawl_tally_totals(const struct pawl_tally *tally);

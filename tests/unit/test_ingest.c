@@ -76,7 +76,7 @@ static struct pawl_ingest_ring *succeed(const struct pawl_ingest_cfg *cfg)
 
 static int64_t drain(void)
 {
-    int64_t count = pawl_ingest_drain(&ingest, &err);
+    int64_t count = pawl_ingest_drain(&ingest, UINT64_MAX, &err);
     ck_assert_msg(count >= 0, "%s", err.text);
     return count;
 }
@@ -371,7 +371,7 @@ START_TEST(a_full_disk_is_waited_for_and_nothing_is_lost)
     setrlimit(RLIMIT_FSIZE, &limit);
     for (int i = 0; i < 3; i++) {
         err = (struct pawl_err){0};
-        ck_assert_int_lt(pawl_ingest_drain(&ingest, &err), 0);
+        ck_assert_int_lt(pawl_ingest_drain(&ingest, UINT64_MAX, &err), 0);
         ck_assert_ptr_nonnull(strstr(err.text, "episodes.jsonl: append"));
         ck_assert(!pawl_ingest_has_work(&ingest));
     }
@@ -490,7 +490,7 @@ START_TEST(taking_records_allocates_nothing)
             .step = i % 5,
         };
         producer_put(&actor, &record);
-        taken_count += (uint64_t)pawl_ingest_drain(&ingest, &err);
+        taken_count += (uint64_t)pawl_ingest_drain(&ingest, UINT64_MAX, &err);
     }
     uint64_t after = alloc_count();
     ck_assert_uint_eq(taken_count, 1000);
@@ -499,18 +499,84 @@ START_TEST(taking_records_allocates_nothing)
 }
 END_TEST
 
-PAWL_TEST_MAIN("ingest", an_episode_is_a_line, lanes_are_kept_apart,
-               records_are_given_back_by_the_next_drain,
-               what_is_no_number_is_refused_and_its_neighbours_are_not,
-               a_record_without_a_form_is_refused,
-               a_ring_with_another_spec_is_refused_with_the_field,
-               more_rings_than_there_is_room_for_are_refused,
-               an_episode_that_is_given_up_is_cut,
-               missing_steps_are_gaps_unless_the_writer_may_give_them_up,
-               a_gone_ring_is_drained_and_its_episodes_are_cut,
-               a_successor_counts_each_record_once,
-               lines_that_do_not_count_are_taken_back_by_the_successor,
-               a_full_disk_is_waited_for_and_nothing_is_lost, the_goal_is_reached_exactly,
-               in_lock_step_nobody_is_let_beyond_the_goal,
-               a_writer_that_breaks_the_protocol_is_read_no_more,
-               the_ledger_has_every_record_once, taking_records_allocates_nothing)
+/* Notes what it gets: the lane's number and the step. */
+static struct {
+    uint32_t lane[64], step[64];
+    uint32_t count;
+} sunk;
+
+static void sink(void *arg, const struct pawl_ring_record *record, const unsigned char *data,
+                 uint32_t lane)
+{
+    (void)data;
+    ck_assert_ptr_eq(arg, &sunk);
+    ck_assert_uint_eq(pawl_tally_lane(&ingest.tally, lane)->lane, record->lane);
+    ck_assert_uint_lt(sunk.count, 64);
+    sunk.lane[sunk.count] = record->lane;
+    sunk.step[sunk.count++] = record->step;
+}
+
+START_TEST(the_sink_gets_what_is_counted_and_nothing_else)
+{
+    scratch_open(&scratch);
+    struct pawl_ingest_cfg cfg = cfg_here();
+    cfg.sink = (struct pawl_ingest_sink){.arg = &sunk, .take = sink};
+    open_with(&cfg);
+    producer_open(&actor, 64);
+    add(&actor, 1);
+    producer_step(&actor, 3, 0, 0, 1.0f, 0);
+    producer_step(&actor, 3, 0, 1, NAN, 0);
+    producer_step(&actor, 3, 0, 2, 1.0f, PAWL_RECORD_TERMINATED);
+    producer_final(&actor, 3, 0, 3, PAWL_RECORD_TERMINATED);
+    drain_all();
+    ck_assert_uint_eq(sunk.count, 3);
+    ck_assert_uint_eq(sunk.step[0], 0);
+    ck_assert_uint_eq(sunk.step[1], 2);
+    ck_assert_uint_eq(sunk.step[2], 3);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_drain_takes_no_more_than_its_limit)
+{
+    open_one(64);
+    producer_episode(&actor, 0, 0, 10);
+    ck_assert_int_eq(pawl_ingest_drain(&ingest, 3, &err), 3);
+    ck_assert_int_eq(pawl_ingest_drain(&ingest, 1, &err), 1);
+    ck_assert_uint_eq(totals()->step_count, 4);
+    drain_all();
+    ck_assert_uint_eq(totals()->step_count, 10);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(with_a_small_limit_every_ring_has_its_turn)
+{
+    static struct producer other;
+    open_one(64);
+    producer_open(&other, 64);
+    add(&other, 2);
+    producer_episode(&actor, 0, 0, 20);
+    producer_episode(&other, 1, 0, 20);
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(pawl_ingest_drain(&ingest, 1, &err), 1);
+    ck_assert_uint_eq(ingest.rings[0].rx.next + ingest.rings[0].held_count, 10);
+    ck_assert_uint_eq(ingest.rings[1].rx.next + ingest.rings[1].held_count, 10);
+    scratch_close(&scratch);
+}
+END_TEST
+
+PAWL_TEST_MAIN(
+    "ingest", an_episode_is_a_line, lanes_are_kept_apart,
+    the_sink_gets_what_is_counted_and_nothing_else, a_drain_takes_no_more_than_its_limit,
+    with_a_small_limit_every_ring_has_its_turn, records_are_given_back_by_the_next_drain,
+    what_is_no_number_is_refused_and_its_neighbours_are_not, a_record_without_a_form_is_refused,
+    a_ring_with_another_spec_is_refused_with_the_field,
+    more_rings_than_there_is_room_for_are_refused, an_episode_that_is_given_up_is_cut,
+    missing_steps_are_gaps_unless_the_writer_may_give_them_up,
+    a_gone_ring_is_drained_and_its_episodes_are_cut, a_successor_counts_each_record_once,
+    lines_that_do_not_count_are_taken_back_by_the_successor,
+    a_full_disk_is_waited_for_and_nothing_is_lost, the_goal_is_reached_exactly,
+    in_lock_step_nobody_is_let_beyond_the_goal,
+    a_writer_that_breaks_the_protocol_is_read_no_more, the_ledger_has_every_record_once,
+    taking_records_allocates_nothing)
