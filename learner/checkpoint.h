@@ -1,0 +1,157 @@
+/* checkpoint.h: a set of files becomes RUN/checkpoints/NNNNNN as a whole, or not at all, across
+ * crashes and power cuts, while the caller goes on.
+ *
+ *     struct pawl_checkpoint saver;
+ *     pawl_checkpoint_open(&saver, &setup, &err);
+ *     ...
+ *     if (pawl_checkpoint_is_due(&saver, now_ns, update_count))
+ *         pawl_checkpoint_begin(&saver, update_count, score, files, file_count, now_ns, &err);
+ *     ...
+ *     switch (pawl_checkpoint_poll(&saver, &err)) {            once per turn of the loop
+ *     case PAWL_CHECKPOINT_DONE:   committed; the bytes of the files are free again
+ *     case PAWL_CHECKPOINT_FAILED: likewise free; err says why; older checkpoints are as before
+ *     }
+ *     ...
+ *     pawl_checkpoint_close(&saver);
+ *
+ * The order: a temporary folder; each file allocated, then written and synced; its folders
+ * synced; the manifest (sizes and CRC-32C of all files, spec hash, step, run) written last;
+ * renamed to its number; `checkpoints` synced: only now it counts. Then `last` is replaced by a
+ * link to it, and then what need not be kept is renamed to .trash-... and removed.
+ *
+ * What is in `checkpoints` after any crash: complete numbered folders, perhaps .tmp-... and
+ * .trash-... ones, which the next open removes. Who reads takes the newest valid one
+ * (checkpoint_find.h); `last` is only a hint.
+ *
+ * A failure condemns the files of the attempt: nothing of it is synced again, the next attempt
+ * writes new ones. No checkpoint is removed to make room. After a failure is_due() backs off,
+ * and PAWL_CHECKPOINT_FAILURES_LOST of them in a row are a state of their own
+ * (is_durability_lost): training goes on, and somebody has to be told.
+ *
+ * Fault points, each passed when its step begins; an error makes the step fail:
+ *     checkpoint.mkdir checkpoint.allocate checkpoint.write checkpoint.sync checkpoint.manifest
+ *     checkpoint.rename checkpoint.link checkpoint.trash checkpoint.remove
+ *
+ * Thread safety: an object belongs to one thread and is not used after fork() by the child. One
+ * writer per run: who holds the run's lock.
+ */
+#ifndef PAWL_LEARNER_CHECKPOINT_H
+#define PAWL_LEARNER_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "learner/checkpoint_cfg.h"
+#include "runtime/err.h"
+#include "runtime/io_queue.h"
+#include "runtime/sha256.h"
+
+#define PAWL_CHECKPOINT_FOLDER        "checkpoints"
+#define PAWL_CHECKPOINT_LAST          "last"
+#define PAWL_CHECKPOINT_MANIFEST      "pawl_manifest.json"
+#define PAWL_CHECKPOINT_FILES_MAX     32u
+#define PAWL_CHECKPOINT_PATH_BYTES    128u /* of a file inside, with the closing zero */
+#define PAWL_CHECKPOINT_RUN_BYTES     256u /* of a run's name, likewise */
+#define PAWL_CHECKPOINT_NAME_BYTES    24u  /* of a number, likewise */
+#define PAWL_CHECKPOINT_ENTRIES_MAX   4096u
+#define PAWL_CHECKPOINT_KEEP_MIN      2
+#define PAWL_CHECKPOINT_FAILURES_LOST 3u
+
+/* A file: its parts one after the other. Paths have at most two folders above the name. */
+struct pawl_checkpoint_file {
+    const char *path; /* "pretrained_model/config.json" */
+    const struct iovec *parts;
+    size_t part_count;
+};
+
+struct pawl_checkpoint_setup {
+    struct pawl_io *io; /* stays the caller's */
+    enum pawl_io_queue_kind queue;
+    const char *run_path;
+    const char *run; /* the run's name, for manifests */
+    uint8_t spec_hash[PAWL_SHA256_BYTES];
+    struct pawl_checkpoint_cfg cfg;
+
+    /* The update the run goes on from. Checkpoints beyond it are of a past that was not taken
+     * up (torn, rotten, or not asked for): they may be replaced. */
+    uint64_t step;
+
+    size_t part_count_max; /* of one begin, all files together */
+};
+
+enum pawl_checkpoint_state {
+    PAWL_CHECKPOINT_IDLE,
+    PAWL_CHECKPOINT_BUSY,   /* in flight, or old ones are being removed */
+    PAWL_CHECKPOINT_DONE,   /* reported once */
+    PAWL_CHECKPOINT_FAILED, /* likewise */
+};
+
+/* A numbered folder. */
+struct pawl_checkpoint_entry {
+    uint64_t step;
+    double score;      /* NaN: none */
+    bool is_committed; /* else it may be replaced */
+};
+
+struct pawl_checkpoint_writer; /* checkpoint.c */
+
+/* Zeroed: closed. */
+struct pawl_checkpoint {
+    struct pawl_checkpoint_writer *writer;
+
+    /* Since open; read by the owner's thread. */
+    uint64_t done_count;
+    uint64_t failed_count;
+    uint64_t skipped_count;  /* begins refused since one was in flight */
+    uint64_t removed_count;  /* old ones */
+    uint64_t leftover_count; /* of dead writers, that open removed */
+    uint64_t failures_in_row;
+    uint64_t done_step;  /* of the last DONE */
+    uint64_t done_bytes; /* likewise, of all its files */
+    uint64_t took_ns;    /* likewise, from begin until it was noticed */
+    uint64_t done_ns;    /* likewise, when */
+    char warning[256];   /* of the last DONE: e.g. `last` could not be replaced; "": none */
+};
+
+/* Makes RUN/checkpoints if it is missing, removes leftovers, and allocates all that later
+ * begins need. */
+int pawl_checkpoint_open(struct pawl_checkpoint *saver,
+                         const struct pawl_checkpoint_setup *setup, struct pawl_err *err);
+
+/* Whether it is time, by [checkpoint] period_s and every_updates, whichever comes first, and
+ * none is in flight. now_ns 0 (a deterministic run): time is not looked at. While failures last
+ * the pause doubles from one second up to a minute. */
+bool pawl_checkpoint_is_due(const struct pawl_checkpoint *saver, uint64_t now_ns,
+                            uint64_t update_count);
+
+/* Begins to save. The files' texts and bytes are borrowed until DONE or FAILED; a higher score
+ * is better, NaN is none. -EBUSY while one is in flight (counted as skipped), -EEXIST when this
+ * step is saved already. Nothing is allocated. */
+int pawl_checkpoint_begin(struct pawl_checkpoint *saver, uint64_t step, double score,
+                          const struct pawl_checkpoint_file *files, size_t file_count,
+                          uint64_t now_ns, struct pawl_err *err);
+
+/* Moves it on, in microseconds: a part of the checksums, a chain of file operations. Sets err
+ * with FAILED. */
+enum pawl_checkpoint_state pawl_checkpoint_poll(struct pawl_checkpoint *saver,
+                                                struct pawl_err *err);
+
+/* The same until it ends, or until deadline_ns (pawl_clock_now_ns()): BUSY then. For the end of
+ * a run. */
+enum pawl_checkpoint_state pawl_checkpoint_wait(struct pawl_checkpoint *saver,
+                                                uint64_t deadline_ns, struct pawl_err *err);
+
+bool pawl_checkpoint_is_busy(const struct pawl_checkpoint *saver);
+
+/* PAWL_CHECKPOINT_FAILURES_LOST failures in a row or more: what is trained now would be lost.
+ */
+bool pawl_checkpoint_is_durability_lost(const struct pawl_checkpoint *saver);
+
+/* Waits for the step in flight, then gives up what is left of the attempt. */
+void pawl_checkpoint_close(struct pawl_checkpoint *saver);
+
+/* The folder's name of a step: six digits at least. */
+void pawl_checkpoint_name(uint64_t step, char name[PAWL_CHECKPOINT_NAME_BYTES]);
+
+#endif
