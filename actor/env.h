@@ -161,6 +161,11 @@ struct pawl_env_ops {
     void (*safe)(void *env);
 
     void (*close)(void *env); /* NULL is fine */
+
+    /* What one who knows the task would do now, after a reset or a step: an action within the
+     * bounds. Changes nothing; for demonstrations. NULL, or a table that ends before it: nobody
+     * wrote one. */
+    int (*expert)(void *env, float *action, struct pawl_env_err *err);
 };
 
 /* The one symbol that a plugin exports. The table is constant. */

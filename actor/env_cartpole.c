@@ -117,6 +117,16 @@ static int cartpole_step(void *env, float *action, void *const *obs, struct pawl
     return 0;
 }
 
+/* Pushes to the side to which the pole falls, and the cart back to the middle. */
+static int cartpole_expert(void *env, float *action, struct pawl_env_err *err)
+{
+    const struct cartpole *cart = env;
+    (void)err;
+    action[0] =
+        0.1 * cart->x + 0.2 * cart->xdot + cart->th_rad + 0.5 * cart->thdot > 0.0 ? 1.0f : 0.0f;
+    return 0;
+}
+
 const struct pawl_env_ops pawl_env_cartpole = {
     .abi = PAWL_ENV_ABI,
     .size = sizeof(struct pawl_env_ops),
@@ -127,4 +137,5 @@ const struct pawl_env_ops pawl_env_cartpole = {
     .reset = cartpole_reset,
     .step = cartpole_step,
     .close = free,
+    .expert = cartpole_expert,
 };

@@ -142,6 +142,15 @@ static int mountain_car_step(void *env, float *action, void *const *obs,
     return 0;
 }
 
+/* Pushes the way it rolls, as hard as it can. */
+static int mountain_car_expert(void *env, float *action, struct pawl_env_err *err)
+{
+    const struct mountain_car *car = env;
+    (void)err;
+    action[0] = car->velocity < 0.0 ? -1.0f : 1.0f;
+    return 0;
+}
+
 const struct pawl_env_ops pawl_env_mountain_car = {
     .abi = PAWL_ENV_ABI,
     .size = sizeof(struct pawl_env_ops),
@@ -152,4 +161,5 @@ const struct pawl_env_ops pawl_env_mountain_car = {
     .reset = mountain_car_reset,
     .step = mountain_car_step,
     .close = free,
+    .expert = mountain_car_expert,
 };

@@ -119,6 +119,15 @@ void pawl_env_reach2d_act(float action[2], const float state[4])
         action[i] = clip((state[2 + i] - state[i]) / PAWL_ENV_REACH2D_SPEED);
 }
 
+static int reach2d_expert(void *env, float *action, struct pawl_env_err *err)
+{
+    const struct reach2d *reach = env;
+    const float state[4] = {reach->p[0], reach->p[1], reach->goal[0], reach->goal[1]};
+    (void)err;
+    pawl_env_reach2d_act(action, state);
+    return 0;
+}
+
 const struct pawl_env_ops pawl_env_reach2d = {
     .abi = PAWL_ENV_ABI,
     .size = sizeof(struct pawl_env_ops),
@@ -129,4 +138,5 @@ const struct pawl_env_ops pawl_env_reach2d = {
     .reset = reach2d_reset,
     .step = reach2d_step,
     .close = free,
+    .expert = reach2d_expert,
 };

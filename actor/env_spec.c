@@ -7,6 +7,9 @@
 
 #include "runtime/spec.h"
 
+/* Of the first tables of this ABI: up to close(). */
+#define OPS_BYTES_MIN offsetof(struct pawl_env_ops, expert)
+
 _Static_assert(PAWL_ENV_BOOL == (int)PAWL_BOOL && PAWL_ENV_U8 == (int)PAWL_U8 &&
                    PAWL_ENV_I32 == (int)PAWL_I32 && PAWL_ENV_I64 == (int)PAWL_I64 &&
                    PAWL_ENV_F32 == (int)PAWL_F32,
@@ -28,11 +31,11 @@ int pawl_env_ops_check(const struct pawl_env_ops *ops, struct pawl_err *err)
                             "the environment was compiled for version %u of actor/env.h, this "
                             "program has %u: compile it again",
                             ops->abi, PAWL_ENV_ABI);
-    if (ops->size < sizeof(*ops))
+    if (ops->size < OPS_BYTES_MIN)
         return pawl_err_set(err, EINVAL,
                             "the environment's table has %u bytes, this program needs %zu: "
                             "compile it again",
-                            ops->size, sizeof(*ops));
+                            ops->size, OPS_BYTES_MIN);
     if (!ops->name || !ops->name[0] || !ops->help)
         return pawl_err_set(err, EINVAL, "the environment has no name or no help");
     const char *missing = !ops->spec    ? "spec"
@@ -45,6 +48,12 @@ int pawl_env_ops_check(const struct pawl_env_ops *ops, struct pawl_err *err)
         return pawl_err_set(err, EINVAL, "environment %s: its table has no %s()", ops->name,
                             missing);
     return 0;
+}
+
+bool pawl_env_has_expert(const struct pawl_env_ops *ops)
+{
+    return ops->size >= offsetof(struct pawl_env_ops, expert) + sizeof(ops->expert) &&
+           ops->expert;
 }
 
 size_t pawl_env_field_count(const struct pawl_env_field *field)
@@ -92,6 +101,21 @@ void pawl_env_action_from_units(float *action, const struct pawl_env_spec *spec,
         bool is_choice = spec->choice_count != 0 && i == count - 1;
         /* Rounding may exceed the bounds. */
         action[i] = is_choice ? units[i] : fminf(fmaxf(middle + half * units[i], low), high);
+    }
+}
+
+void pawl_env_action_to_units(float *units, const struct pawl_env_spec *spec,
+                              const float *action)
+{
+    size_t count = pawl_env_field_count(&spec->action);
+
+    for (size_t i = 0; i < count; i++) {
+        float low = pawl_env_field_low(&spec->action, i);
+        float high = pawl_env_field_high(&spec->action, i);
+        float half = 0.5f * high - 0.5f * low, middle = 0.5f * high + 0.5f * low;
+        bool is_choice = spec->choice_count != 0 && i == count - 1;
+        float unit = half > 0.0f ? (action[i] - middle) / half : 0.0f;
+        units[i] = is_choice ? action[i] : fminf(fmaxf(unit, -1.0f), 1.0f);
     }
 }
 

@@ -25,6 +25,9 @@ struct pawl_env_args pawl_env_default_args(void);
 /* -EINVAL names what is missing or was compiled for another ABI. */
 int pawl_env_ops_check(const struct pawl_env_ops *ops, struct pawl_err *err);
 
+/* Of a checked table: members behind those of the first tables may be missing. */
+bool pawl_env_has_expert(const struct pawl_env_ops *ops);
+
 /* Asks for the spec and checks it: names, types, sizes, bounds. -EINVAL with the field and the
  * rule, or what the environment returned with its sentence. */
 int pawl_env_spec_read(struct pawl_env_spec *spec, const struct pawl_env_ops *ops,
@@ -43,6 +46,9 @@ float pawl_env_field_high(const struct pawl_env_field *field, size_t index);
  * -1..1 there is within the bounds here; a choice is the same in both. */
 void pawl_env_action_from_units(float *action, const struct pawl_env_spec *spec,
                                 const float *units);
+/* The way back, brought within what a policy can say. */
+void pawl_env_action_to_units(float *units, const struct pawl_env_spec *spec,
+                              const float *action);
 
 /* "float32[3]", as in the spec of a record. */
 #define PAWL_ENV_TYPE_TEXT_BYTES 64

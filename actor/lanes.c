@@ -200,6 +200,17 @@ int pawl_lanes_step(struct pawl_lanes *lanes, uint32_t lane, float *action, void
     return 0;
 }
 
+int pawl_lanes_ask_expert(struct pawl_lanes *lanes, uint32_t lane, float *action,
+                          struct pawl_err *err)
+{
+    if (!pawl_env_has_expert(lanes->cfg.ops))
+        return pawl_err_set(err, ENOTSUP, "environment %s: nobody wrote an expert for it",
+                            lanes->cfg.ops->name);
+    lanes->why.text[0] = '\0';
+    int code = lanes->cfg.ops->expert(lanes->lanes[lane].env, action, &lanes->why);
+    return code == 0 ? 0 : fail(lanes, lane, "expert", code, err);
+}
+
 void pawl_lanes_safe(struct pawl_lanes *lanes)
 {
     if (!lanes->cfg.ops->safe)

@@ -49,6 +49,7 @@
 enum pawl_lanes_role {
     PAWL_LANES_TRAIN = 0x6c6e7472, /* "lntr" */
     PAWL_LANES_EVAL = 0x6c6e6576,  /* "lnev" */
+    PAWL_LANES_DEMO = 0x6c6e646d,  /* "lndm" */
 };
 
 enum pawl_lanes_seeding {
@@ -115,6 +116,10 @@ int pawl_lanes_begin_seeded(struct pawl_lanes *lanes, uint32_t lane, uint64_t se
  * no episode any more, and what is in obs is not to be used. */
 int pawl_lanes_step(struct pawl_lanes *lanes, uint32_t lane, float *action, void *const *obs,
                     struct pawl_env_step *step, struct pawl_err *err);
+
+/* What the environment's expert would do now. -ENOTSUP: it has none. */
+int pawl_lanes_ask_expert(struct pawl_lanes *lanes, uint32_t lane, float *action,
+                          struct pawl_err *err);
 
 /* Stops what moves, in all lanes. From any thread between open and close. */
 void pawl_lanes_safe(struct pawl_lanes *lanes);

@@ -34,7 +34,7 @@ START_TEST(a_plugin_of_another_abi_is_refused_before_it_is_called)
     ck_assert_int_eq(pawl_env_ops_check(&ops, &err), -EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "compile it again"));
     ops = count_ops;
-    ops.size -= 8;
+    ops.size = offsetof(struct pawl_env_ops, expert) - 8;
     ck_assert_int_eq(pawl_env_ops_check(&ops, NULL), -EINVAL);
     ops.size = sizeof(ops) + 8; /* a newer one, which only has more */
     ck_assert_int_eq(pawl_env_ops_check(&ops, NULL), 0);
