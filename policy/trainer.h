@@ -61,6 +61,13 @@ struct pawl_trainer_alias {
     const char *name, *of; /* without "model/" */
 };
 
+/* What LeRobot's files say of an optimizer besides its moments. */
+struct pawl_trainer_optimizer {
+    const char *name; /* OPT of the tensors' names: "actor" */
+    double learning_rate;
+    uint32_t param_count; /* those without moments too */
+};
+
 /* Texts for other tools that a checkpoint holds. */
 enum pawl_trainer_text {
     PAWL_TRAINER_CONFIG,       /* pretrained_model/config.json */
@@ -81,6 +88,9 @@ struct pawl_trainer_ops {
     int (*update)(struct pawl_trainer *trainer, const struct pawl_sampler *sampler,
                   struct pawl_trainer_report *report, struct pawl_err *err);
 
+    /* What a step later is worth, for n-step returns: 0 to 1. */
+    double (*discount)(const struct pawl_trainer *trainer);
+
     /* Updates since the run began. */
     uint64_t (*update_count)(const struct pawl_trainer *trainer);
 
@@ -100,6 +110,8 @@ struct pawl_trainer_ops {
     /* For tools that read LeRobot's tree. NULL: none. */
     const struct pawl_trainer_alias *(*aliases)(const struct pawl_trainer *trainer,
                                                 size_t *count);
+    const struct pawl_trainer_optimizer *(*optimizers)(const struct pawl_trainer *trainer,
+                                                       size_t *count);
     int (*describe)(const struct pawl_trainer *trainer, enum pawl_trainer_text which,
                     struct pawl_json_writer *writer, struct pawl_err *err);
 };
