@@ -5,6 +5,8 @@
 static const char *const types[] = {"null", "random", "sac", NULL}; /* as pawl_policies */
 static const char *const compats[] = {"lerobot", "fixed", NULL};
 
+static const char *const networks[] = {"lerobot", "plain", NULL};
+
 static const struct pawl_cfg_row policy_rows[] = {
 #define S struct pawl_policy_cfg
     PAWL_CFG_CHOICE_ROW(S, "policy.type", type, 2, types,
@@ -14,12 +16,50 @@ static const struct pawl_cfg_row policy_rows[] = {
 
 static const struct pawl_cfg_row sac_rows[] = {
 #define S struct pawl_sac_cfg
+    PAWL_CFG_CHOICE_ROW(
+        S, "policy.sac.network", network, PAWL_SAC_NETWORK_LEROBOT, networks,
+        "LeRobot's encoders, LayerNorm and SiLU, or hidden layers of ReLU alone."),
     PAWL_CFG_I64_LIST_ROW(S, "policy.sac.hidden", hidden, "[256, 256]", 1, 8192,
                           PAWL_CFG_IS_NOT_EMPTY, "", "Widths of the hidden layers."),
+    PAWL_CFG_I64_LIST_ROW(S, "policy.sac.critic_hidden", critic_hidden, "[]", 1, 8192, 0, "",
+                          "Widths of the hidden layers of each critic; empty: as hidden."),
+    PAWL_CFG_I64_LIST_ROW(S, "policy.sac.discrete_critic_hidden", discrete_critic_hidden, "[]",
+                          1, 8192, 0, "",
+                          "The same for the critic of a choice (a gripper); empty: as hidden."),
     PAWL_CFG_I64_ROW(S, "policy.sac.latent_dim", latent_dim, 256, 1, 8192, "",
                      "Width of the encoding of each observation field."),
+    PAWL_CFG_BOOL_ROW(S, "policy.sac.shared_encoder", shared_encoder, true,
+                      "The actor reads the critics' encoder, which the critics train."),
     PAWL_CFG_CHOICE_ROW(S, "policy.sac.compat", compat, PAWL_SAC_COMPAT_LEROBOT, compats,
                         "Where LeRobot differs from the textbook: equal to it, or fixed."),
+    PAWL_CFG_F64_ROW(S, "policy.sac.discount", discount, 0.99, 0.0, 1.0, "",
+                     "Worth of a reward one step later."),
+    PAWL_CFG_F64_ROW(S, "policy.sac.temperature_init", temperature_init, 1.0, 1e-8, 1e8, "",
+                     "First weight of the entropy beside the reward; LeRobot advises 0.01."),
+    PAWL_CFG_F64_ROW(S, "policy.sac.target_entropy", target_entropy, 0.0, -1e6, 1e6, "",
+                     "Entropy that the temperature keeps; 0: minus half of the action's size."),
+    PAWL_CFG_I64_ROW(S, "policy.sac.num_critics", num_critics, 2, 1, 64, "",
+                     "Critics of the ensemble."),
+    PAWL_CFG_I64_ROW(S, "policy.sac.num_subsample_critics", num_subsample_critics, 0, 0, 64, "",
+                     "Of how many target critics, drawn each time, the least counts; 0: all."),
+    PAWL_CFG_BOOL_ROW(S, "policy.sac.use_backup_entropy", use_backup_entropy, true,
+                      "The critics' targets contain the entropy of the next action."),
+    PAWL_CFG_F64_ROW(S, "policy.sac.critic_lr", critic_lr, 3e-4, 0.0, 1.0, "",
+                     "Learning rate of the critics and of the encoder."),
+    PAWL_CFG_F64_ROW(S, "policy.sac.actor_lr", actor_lr, 3e-4, 0.0, 1.0, "",
+                     "Learning rate of the actor."),
+    PAWL_CFG_F64_ROW(
+        S, "policy.sac.temperature_lr", temperature_lr, 3e-4, 0.0, 1.0, "",
+        "Learning rate of the temperature with compat = \"fixed\"; else critic_lr."),
+    PAWL_CFG_F64_ROW(S, "policy.sac.grad_clip_norm", grad_clip_norm, 40.0, 1e-6, 1e12, "",
+                     "Gradients longer than this are shortened to it, per optimizer."),
+    PAWL_CFG_F64_ROW(S, "policy.sac.critic_target_update_weight", critic_target_update_weight,
+                     0.005, 0.0, 1.0, "",
+                     "How far the target critics go towards the critics at each update."),
+    PAWL_CFG_I64_ROW(S, "policy.sac.utd_ratio", utd_ratio, 1, 1, 64, "",
+                     "Critic updates for each optimization step (UTD ratio)."),
+    PAWL_CFG_I64_ROW(S, "policy.sac.policy_update_freq", policy_update_freq, 1, 1, 64, "",
+                     "Every so many optimization steps the actor makes as many of its own."),
     PAWL_CFG_F64_LIST_ROW(S, "policy.sac.observation_mean", observation_mean, "[]",
                           PAWL_CFG_F64_LOWEST, PAWL_CFG_F64_HIGHEST, 0, "",
                           "Taken from each component of obs.state; empty: nothing is."),
@@ -36,6 +76,9 @@ static void check_sac(struct pawl_cfg *cfg)
     if (sac->observation_mean.count != sac->observation_std.count)
         pawl_cfg_conflict(cfg, "policy.sac.observation_mean", "policy.sac.observation_std",
                           "must have as many components as each other");
+    if (sac->num_subsample_critics > sac->num_critics)
+        pawl_cfg_conflict(cfg, "policy.sac.num_subsample_critics", "policy.sac.num_critics",
+                          "more critics cannot be drawn than there are");
 }
 
 const struct pawl_cfg_table pawl_policy_table = {

@@ -13,10 +13,30 @@ enum pawl_sac_compat {
     PAWL_SAC_COMPAT_FIXED,
 };
 
+enum pawl_sac_network {
+    PAWL_SAC_NETWORK_LEROBOT,
+    PAWL_SAC_NETWORK_PLAIN,
+};
+
 struct pawl_sac_cfg {
-    struct pawl_cfg_i64_list hidden;           /* widths of the actor's layers */
-    int64_t latent_dim;                        /* of the encoder of each observation field */
-    int32_t compat;                            /* enum pawl_sac_compat */
+    int32_t network;                                 /* enum pawl_sac_network */
+    struct pawl_cfg_i64_list hidden;                 /* widths of the actor's layers */
+    struct pawl_cfg_i64_list critic_hidden;          /* of each critic; empty: as hidden */
+    struct pawl_cfg_i64_list discrete_critic_hidden; /* likewise */
+    int64_t latent_dim;  /* of the encoder of each observation field */
+    bool shared_encoder; /* of the actor and the critics */
+    int32_t compat;      /* enum pawl_sac_compat */
+    double discount;
+    double temperature_init;
+    double target_entropy; /* 0: minus half of the action's components */
+    int64_t num_critics;
+    int64_t num_subsample_critics; /* 0: all */
+    bool use_backup_entropy;
+    double critic_lr, actor_lr, temperature_lr;
+    double grad_clip_norm;
+    double critic_target_update_weight;
+    int64_t utd_ratio;
+    int64_t policy_update_freq;
     struct pawl_cfg_f64_list observation_mean; /* of obs.state; empty: not normalised */
     struct pawl_cfg_f64_list observation_std;
 };

@@ -338,6 +338,40 @@ START_TEST(observations_are_normalised_when_told_how)
 }
 END_TEST
 
+START_TEST(the_choice_is_the_discrete_critics_best)
+{
+    struct pawl_policy_setup setup = small_setup();
+    setup.choice_count = 3;
+    spec.fields[1].shape[0] = 3; /* two numbers and the choice */
+    spec.fields[1].size_bytes = 12;
+    spec.record_bytes = 24;
+    struct pawl_policy *policy = open_policy(&setup);
+    size_t count;
+    const struct pawl_tensor *manifest = policy->ops->manifest(policy, &count);
+    static float data[32][128];
+
+    ck_assert_uint_eq(count, 26);
+    ck_assert_str_eq(manifest[16].name, "discrete_critic.net.net.0.weight");
+    ck_assert_str_eq(manifest[24].name, "discrete_critic.output_layer.weight");
+    for (size_t i = 0; i < count; i++) {
+        policy->ops->init(policy, i, data[i]);
+        tensors[i] = manifest[i];
+        tensors[i].data = data[i];
+    }
+    memset(data[24], 0, sizeof(data[24])); /* so that the biases are the values */
+    for (uint32_t best = 0; best < 3; best++) {
+        memset(data[25], 0, sizeof(data[25]));
+        data[25][best] = 1.0f;
+        ck_assert_int_eq(policy->ops->bind(policy, tensors, count, NULL), 0);
+        policy->ops->act(policy, records, LANES);
+        for (uint32_t lane = 0; lane < LANES; lane++)
+            ck_assert(action_of(lane)[2] == (float)best);
+    }
+    policy->ops->close(policy);
+    pawl_cfg_close(cfg);
+}
+END_TEST
+
 START_TEST(what_it_cannot_read_is_refused_by_name)
 {
     struct pawl_policy_setup setup = small_setup();
@@ -349,7 +383,8 @@ START_TEST(what_it_cannot_read_is_refused_by_name)
     ck_assert_str_eq(err.text, "policy sac: cannot read 'obs.front'; it reads obs.state and "
                                "obs.environment_state");
     spec.field_count = 2;
-    setup.choice_count = 2;
+    spec.fields[1].shape[0] = 1;
+    setup.choice_count = 2; /* then the one number of the action is the choice */
     err.code = 0;
     ck_assert_int_eq(pawl_sac_policy.open(&policy, &setup, &err), -EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "continuous action"));
@@ -369,4 +404,4 @@ PAWL_TEST_MAIN("policy_sac", the_greedy_action_is_the_golden_mean_squashed,
                the_manifest_has_lerobots_names_in_lerobots_order,
                first_parameters_are_as_torch_draws_them,
                observations_are_normalised_when_told_how,
-               what_it_cannot_read_is_refused_by_name)
+               the_choice_is_the_discrete_critics_best, what_it_cannot_read_is_refused_by_name)
