@@ -7,6 +7,7 @@
 #include "actor/env_cfg.h"
 #include "actor/verbs.h"
 #include "learner/learner_cfg.h"
+#include "policy/door.h"
 #include "policy/policy_cfg.h"
 #include "runtime/cli.h"
 #include "runtime/run_cfg.h"
@@ -53,6 +54,8 @@ static const struct pawl_cli_build build = {
     .library_count = sizeof(libraries) / sizeof(libraries[0]),
 };
 
+static const struct pawl_cli_facts *const facts[] = {&pawl_door_facts, NULL};
+
 int main(int argc, char **argv)
 {
     static const struct pawl_cli_program program = {
@@ -62,6 +65,7 @@ int main(int argc, char **argv)
         .verbs = verbs,
         .tables = tables,
         .build = &build,
+        .facts = facts,
     };
     return pawl_cli_main(&program, argc, argv);
 }

@@ -93,12 +93,20 @@ struct pawl_cli_build {
     size_t library_count;
 };
 
+/* What a layer above adds to `pawl info`, which alone asks for it: reading may take a while. */
+struct pawl_cli_facts {
+    const char *section;
+    /* Calls put(sink, key, text) for each fact; keys as in the other sections. */
+    void (*read)(void (*put)(void *sink, const char *key, const char *text), void *sink);
+};
+
 struct pawl_cli_program {
     const char *name, *version;
     const char *help;                           /* what it is, one line */
     const struct pawl_cli_verb *const *verbs;   /* in the order of the help; NULL at the end */
     const struct pawl_cfg_table *const *tables; /* of the configuration; NULL at the end */
     const struct pawl_cli_build *build;
+    const struct pawl_cli_facts *const *facts; /* NULL at the end; NULL: none */
 };
 
 /* One command line, while its verb runs. */

@@ -185,8 +185,22 @@ static void put_all(struct sink *sink, const struct pawl_cli_program *program)
     put_devices(sink, &info);
 }
 
-int pawl_info_print_json(const struct pawl_cli_program *program, FILE *out,
-                         struct pawl_err *err)
+static void put_fact(void *sink, const char *key, const char *text)
+{
+    put_text(sink, key, text);
+}
+
+static void put_facts(struct sink *sink, const struct pawl_cli_program *program)
+{
+    for (size_t i = 0; program->facts && program->facts[i]; i++) {
+        begin_section(sink, program->facts[i]->section);
+        program->facts[i]->read(put_fact, sink);
+        end_section(sink);
+    }
+}
+
+static int print_json(const struct pawl_cli_program *program, bool has_facts, FILE *out,
+                      struct pawl_err *err)
 {
     struct pawl_json_writer json;
     struct sink sink = {.out = out, .json = &json};
@@ -194,6 +208,8 @@ int pawl_info_print_json(const struct pawl_cli_program *program, FILE *out,
     json.indent_count = 2;
     pawl_json_begin_object(&json, NULL);
     put_all(&sink, program);
+    if (has_facts)
+        put_facts(&sink, program);
     pawl_json_end(&json);
     const char *text = pawl_json_finish(&json, NULL, err);
     if (text)
@@ -202,16 +218,25 @@ int pawl_info_print_json(const struct pawl_cli_program *program, FILE *out,
     return text ? 0 : pawl_err_wrap(err, "facts of this machine");
 }
 
+int pawl_info_print_json(const struct pawl_cli_program *program, FILE *out,
+                         struct pawl_err *err)
+{
+    return print_json(program, false, out, err);
+}
+
 static int run_info(struct pawl_cli *cli, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
     struct sink sink = {.out = cli->out};
     struct pawl_err err = {0};
-    if (!pawl_cli_has(cli, "json"))
-        put_all(&sink, cli->program);
-    else if (pawl_info_print_json(cli->program, cli->out, &err) != 0)
-        return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
+    if (pawl_cli_has(cli, "json")) {
+        if (print_json(cli->program, true, cli->out, &err) != 0)
+            return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
+        return PAWL_EXIT_DONE;
+    }
+    put_all(&sink, cli->program);
+    put_facts(&sink, cli->program);
     return PAWL_EXIT_DONE;
 }
 
@@ -223,8 +248,9 @@ const struct pawl_cli_verb pawl_verb_info = {
     .name = "info",
     .help = "What this program and this machine are.",
     .details =
-        "The build, the libraries, the processor, the memory and what the kernel allows. "
-        "Nothing is changed; the only thing tried out is an io_uring.",
+        "The build, the libraries, the processor, the memory, what the kernel allows, and the "
+        "tensor library. Nothing is changed; what is tried out is an io_uring, and whether the "
+        "tensor library can be loaded.",
     .options = info_options,
     .option_count = 1,
     .run = run_info,

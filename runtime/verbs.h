@@ -15,7 +15,7 @@ extern const struct pawl_cli_verb pawl_verb_config_dump;
 extern const struct pawl_cli_verb pawl_verb_config_schema;
 extern const struct pawl_cli_verb pawl_verb_config_diff;
 
-/* What `pawl info --json` prints, for the folder of a run. */
+/* What `pawl info --json` prints, for the folder of a run; without pawl_cli_facts. */
 int pawl_info_print_json(const struct pawl_cli_program *program, FILE *out,
                          struct pawl_err *err);
 

@@ -26,11 +26,19 @@ for main in */main_*.c; do
     [ -x "$there/libexec/pawl/$name" ] || fail "libexec/pawl has no $name"
 done
 
+# The torch door is a module, there unless the build was made without it.
+if grep -q '^PAWL_TORCH:STRING=OFF' build/release/CMakeCache.txt; then
+    ! ls "$there"/libexec/pawl/*.so 2>/dev/null || fail "libexec/pawl holds a torch door that was not asked for"
+else
+    [ -e "$there/libexec/pawl/pawl_torch.so" ] || fail "libexec/pawl has no pawl_torch.so"
+    env -u PAWL_LIBEXEC "$there/bin/pawl" info | grep -q '^torch *version' || fail "pawl does not find its torch door"
+fi
+
 grep -rhoE 'PAWL_FAULT(_ERRNO)?\("[^"]+"' --include='*.c' --include='*.h' runtime shm policy actor learner pawl |
     sed 's/.*("//; s/"$//' | sort -u >"$there/points"
 [ -s "$there/points" ] || fail "no fault point was found in the sources"
 for program in "$there"/bin/* "$there"/libexec/pawl/*; do
-    [ -x "$program" ] || continue
+    [ -f "$program" ] || continue
     name=${program#"$there"/}
     strings -a "$program" | grep -xFf "$there/points" && fail "$name: names of fault points"
     nm "$program" | grep pawl_fault && fail "$name: code of fault points"

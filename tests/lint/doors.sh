@@ -1,18 +1,19 @@
 #!/bin/sh
 # doors.sh ROOT: fails on C++ and on tensor or TOML headers outside their doors. C++ lives in two
 # places: runtime/toml.cpp sees toml++, policy/torch/ sees the tensor headers. The product is not what
-# tests/bench/peers is compared with, so a peer may be C++.
+# tests/bench/peers is compared with, so a peer may be C++; and what the door's results are compared with in
+# tests/torch sees tensors, too.
 set -eu
 root=$1
 . "$(dirname "$0")/files.sh"
 
 {
-    files '*.cpp' '*.cc' '*.cxx' '*.hpp' '*.hh' | grep -vE '^(runtime/toml\.cpp|policy/torch/[^/]*\.(cpp|hpp)|tests/bench/peers/[^/]*\.cpp)$' |
+    files '*.cpp' '*.cc' '*.cxx' '*.hpp' '*.hh' | grep -vE '^(runtime/toml\.cpp|policy/torch/[^/]*\.(cpp|hpp)|tests/(bench/peers|torch)/[^/]*\.cpp)$' |
         sed 's/$/: C++ outside the two doors/' || true
     cd "$root"
     files '*.c' '*.h' '*.cpp' '*.hpp' | while read -r file; do
         case $file in
-        policy/torch/*) headers='toml\+\+' ;;
+        policy/torch/*.cpp | policy/torch/*.hpp | tests/torch/*.cpp) headers='toml\+\+' ;;
         runtime/toml.cpp) headers='torch|ATen|c10' ;;
         *) headers='torch|ATen|c10|toml\+\+' ;;
         esac

@@ -39,6 +39,10 @@ fresh && printf 'uint32_t b(void);\n' >"$tree/runtime/d.h" && expect fail header
 fresh && printf 'int x;\n' >"$tree/runtime/d.cpp" && expect fail doors "a C++ file elsewhere"
 fresh && printf '#include <torch/torch.h>\n' >"$tree/runtime/toml.cpp" && expect fail doors "torch in the TOML door"
 fresh && printf '#include <toml++/toml.h>\n' >"$tree/shm/d.c" && expect fail doors "toml++ outside its door"
+fresh && mkdir -p "$tree/policy/torch" && printf '#include <ATen/ATen.h>\n' >"$tree/policy/torch/shim.h" &&
+    expect fail doors "a tensor header in the door's C header"
+fresh && mkdir -p "$tree/policy/torch" && printf '#include <ATen/ATen.h>\n' >"$tree/policy/torch/shim.cpp" &&
+    expect pass doors "a tensor header in the door"
 fresh && printf '#include <vector>\n' >"$tree/shm/d.h" && expect fail doors "a C++ header in a C header"
 fresh && printf 'int x;\t\n' >"$tree/runtime/d.c" && expect fail text "a tab"
 fresh && printf 'int x; \n' >"$tree/runtime/d.c" && expect fail text "trailing space"

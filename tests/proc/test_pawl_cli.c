@@ -242,6 +242,16 @@ START_TEST(info_and_schema_are_json_that_our_own_reader_takes)
 }
 END_TEST
 
+START_TEST(info_says_in_a_line_that_there_is_no_tensor_library)
+{
+    ck_assert_int_eq(shell("PAWL_LIBEXEC=/nowhere pawl info | grep ^torch"), 0);
+    ck_assert_msg(strstr(out_text, "/nowhere/pawl_torch.so: No such file") != NULL, "%s",
+                  out_text);
+    ck_assert_ptr_eq(strchr(out_text, '\n'), strrchr(out_text, '\n'));
+    remove_folder();
+}
+END_TEST
+
 START_TEST(a_good_configuration_is_ok)
 {
     put_file("a.toml", "[run]\nseed = 3\n");
@@ -461,7 +471,8 @@ PAWL_TEST_MAIN("pawl_cli", the_version_is_printed_and_is_done,
                a_pipe_gets_no_escape_bytes_whatever_the_terminal,
                a_terminal_gets_bold_headings_unless_it_does_not_want_them,
                the_help_fits_a_screen, info_and_schema_are_json_that_our_own_reader_takes,
-               a_good_configuration_is_ok, all_problems_are_reported_and_nothing_is_written,
+               info_says_in_a_line_that_there_is_no_tensor_library, a_good_configuration_is_ok,
+               all_problems_are_reported_and_nothing_is_written,
                a_dump_checks_and_gives_itself_again, a_diff_names_keys_values_and_origins,
                a_schema_comes_in_every_format_and_a_wrong_table_is_refused,
                the_man_pages_have_no_mistake,

@@ -1,0 +1,47 @@
+# The torch door. Its C side is tested in every build, with modules that are not the door (unit_door); what is
+# behind it, in the builds that have it.
+
+# pawl_fake_door(KIND DEFINITION...): a pawl_torch.so in a folder of its own.
+function(pawl_fake_door kind)
+    add_library(fake_door_${kind} MODULE ${CMAKE_CURRENT_SOURCE_DIR}/torch/fake_door.c)
+    target_link_libraries(fake_door_${kind} PRIVATE pawl_flags)
+    target_include_directories(fake_door_${kind} PRIVATE ${CMAKE_SOURCE_DIR})
+    target_compile_definitions(fake_door_${kind} PRIVATE ${ARGN})
+    set_target_properties(fake_door_${kind} PROPERTIES PREFIX "" OUTPUT_NAME pawl_torch
+        LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/doors/${kind})
+    add_dependencies(unit_door fake_door_${kind})
+endfunction()
+
+pawl_fake_door(good FAKE_GOOD=1)
+pawl_fake_door(older FAKE_ABI=0u)
+pawl_fake_door(longer FAKE_MORE_BYTES=8u)
+pawl_fake_door(stranger FAKE_STRANGER=1)
+
+# One that needs a library that is not there at run time, under the name of one of libtorch's.
+add_library(fake_libtorch SHARED ${CMAKE_CURRENT_SOURCE_DIR}/torch/fake_libtorch.c)
+target_link_libraries(fake_libtorch PRIVATE pawl_flags)
+set_target_properties(fake_libtorch PROPERTIES OUTPUT_NAME torch_cpu SOVERSION 0.0
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/doors/link)
+pawl_fake_door(poor FAKE_NEEDS_LIBRARY=1)
+target_link_libraries(fake_door_poor PRIVATE fake_libtorch)
+set_target_properties(fake_door_poor PROPERTIES SKIP_BUILD_RPATH ON)
+
+target_compile_definitions(unit_door PRIVATE PAWL_FAKE_DOORS="${CMAKE_BINARY_DIR}/tests/doors")
+
+if(TARGET pawl_torch)
+    file(GLOB sources CONFIGURE_DEPENDS torch/test_*.c)
+    foreach(source ${sources})
+        get_filename_component(name ${source} NAME_WE)
+        string(REPLACE "test_" "torch_" name ${name})
+        add_executable(${name} ${source})
+        target_link_libraries(${name} PRIVATE pawl_test_support)
+        set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+        add_dependencies(${name} pawl_torch)
+        add_test(NAME ${name} COMMAND ${name})
+        set_tests_properties(${name} PROPERTIES LABELS torch
+            ENVIRONMENT PAWL_LIBEXEC=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+    endforeach()
+    add_test(NAME torch_symbols
+        COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/torch/symbols.sh $<TARGET_FILE:pawl_torch>)
+    set_tests_properties(torch_symbols PROPERTIES LABELS torch)
+endif()
