@@ -1,6 +1,6 @@
 /* main_learner.c: the program pawl-learner, which the supervisor starts:
  *
- *     pawl-learner --config RUN/config.toml --hub FD
+ *     pawl-learner --config RUN/config.toml --hub FD [--resume]
  *
  * The folder of the file is the folder of the run. */
 #include "learner/learner.h"
@@ -30,15 +30,19 @@ struct arguments {
     const char *config;
     int hub_fd;
     uint64_t start_ns; /* of the run; 0: now */
+    bool is_resumed;
 };
 
 static int read_arguments(struct arguments *arguments, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},   {"hub", required_argument, NULL, 'h'},
+        {"config", required_argument, NULL, 'c'},
+        {"hub", required_argument, NULL, 'h'},
         {"index", required_argument, NULL, 'i'}, /* as every role is told; there is one learner
                                                   */
-        {"start-ns", required_argument, NULL, 's'}, {0},
+        {"start-ns", required_argument, NULL, 's'},
+        {"resume", no_argument, NULL, 'r'},
+        {0},
     };
     int option;
     *arguments = (struct arguments){.hub_fd = -1};
@@ -50,6 +54,8 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
             arguments->hub_fd = (int)strtol(optarg, &end, 10);
         else if (option == 's')
             arguments->start_ns = strtoull(optarg, &end, 10);
+        else if (option == 'r')
+            arguments->is_resumed = true;
         else if (option != 'i')
             return -EINVAL;
         if (end && (end == optarg || *end))
@@ -96,6 +102,7 @@ static int run(const struct arguments *arguments, const struct pawl_cfg *cfg,
         .cfg = cfg,
         .folder = folder,
         .hub_fd = arguments->hub_fd,
+        .is_resumed = arguments->is_resumed,
         .is_stopping = &is_stopping,
     };
     struct sigaction action = {.sa_handler = on_signal};

@@ -341,8 +341,7 @@ static void on_period(void *context, const struct pawl_loop_event *event)
     (void)event;
     if (run->phase != PAWL_RUN_ON)
         return;
-    pawl_run_progress_print(&run->progress, &run->figures, pawl_clock_now_ns(),
-                            run->order.cli->out);
+    pawl_run_print_progress(run);
     fflush(run->order.cli->out);
 }
 
@@ -519,7 +518,7 @@ int pawl_run_do(const struct pawl_run_order *order)
     int status = run.children ? open_run(&run, &err)
                               : pawl_err_set(&err, ENOMEM, "children: out of memory");
     if (status == 0) {
-        pawl_run_progress_start(&run.progress, run.start_ns);
+        pawl_run_progress_start(&run.progress, &run.figures, run.start_ns);
         pawl_run_print_start(&run);
         status = serve(&run, &err);
     }

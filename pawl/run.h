@@ -124,6 +124,8 @@ int pawl_run_write_exit(struct pawl_run *run, struct pawl_err *err);
 
 void pawl_run_print_start(struct pawl_run *run);
 void pawl_run_print_memory(struct pawl_run *run);
+/* The line of a period. */
+void pawl_run_print_progress(struct pawl_run *run);
 /* Who waits for whom. */
 void pawl_run_print_still(struct pawl_run *run, uint64_t still_ns, uint64_t now_ns);
 void pawl_run_print_end(struct pawl_run *run);

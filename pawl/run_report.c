@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "learner/checkpoint.h"
+#include "learner/episodes.h"
 #include "pawl/run.h"
 #include "runtime/clock.h"
 #include "runtime/json.h"
@@ -13,6 +15,8 @@
 #include "runtime/verbs.h"
 
 #define EXIT_JSON_BYTES_MAX (1u << 20)
+#define RECENT_EPISODES     20u
+#define LAST_LINK           PAWL_CHECKPOINT_FOLDER "/" PAWL_CHECKPOINT_LAST
 
 void pawl_run_fail(struct pawl_run *run, const char *role, const char *format, ...)
 {
@@ -199,6 +203,22 @@ void pawl_run_print_start(struct pawl_run *run)
     fflush(out);
 }
 
+static struct pawl_run_progress_recent read_recent(const struct pawl_run *run)
+{
+    struct pawl_episodes_recent recent;
+    pawl_episodes_read_recent(&recent, run->folder.path, RECENT_EPISODES);
+    return (struct pawl_run_progress_recent){.count = recent.count,
+                                             .success_count = recent.success_count,
+                                             .return_mean = recent.return_mean};
+}
+
+void pawl_run_print_progress(struct pawl_run *run)
+{
+    struct pawl_run_progress_recent recent = read_recent(run);
+    pawl_run_progress_print(&run->progress, &run->figures, &recent, pawl_clock_now_ns(),
+                            run->order.cli->out);
+}
+
 static double mib(uint64_t bytes)
 {
     return (double)bytes / (1024.0 * 1024.0);
@@ -284,6 +304,47 @@ void pawl_run_print_still(struct pawl_run *run, uint64_t still_ns, uint64_t now_
     fprintf(out, "\n");
 }
 
+/* RUN/checkpoints/NNNNNN as the link `last` says; false when there is none. */
+static bool read_last(const struct pawl_run *run, char path[PATH_MAX])
+{
+    char link_path[PATH_MAX], name[64];
+    ssize_t length = readlink(pawl_run_folder_path(&run->folder, LAST_LINK, link_path), name,
+                              sizeof(name) - 1);
+    if (length <= 0)
+        return false;
+    name[length] = '\0';
+    return (size_t)snprintf(path, PATH_MAX, "%s/" PAWL_CHECKPOINT_FOLDER "/%s",
+                            run->folder.path, name) < PATH_MAX;
+}
+
+/* What was learnt, and what to do with it. Nothing where nothing learns. */
+static void print_learned(const struct pawl_run *run)
+{
+    FILE *out = run->order.cli->out;
+    char number[PAWL_RUN_PROGRESS_TEXT_BYTES], path[PATH_MAX];
+    uint64_t update_count = pawl_run_figures_sum(&run->figures, "learner.updates").count;
+    struct pawl_run_progress_recent recent = read_recent(run);
+    if (update_count == 0)
+        return;
+    fprintf(out, "learnt      %s updates",
+            pawl_run_progress_number((double)update_count, number));
+    if (recent.count > 0)
+        fprintf(out, "; the last %" PRIu32 " episodes: return %.1f", recent.count,
+                recent.return_mean);
+    if (recent.count > 0 && pawl_run_figures_sum(&run->figures, "actor.successes").count > 0)
+        fprintf(out, ", success %.2f", (double)recent.success_count / recent.count);
+    if (!read_last(run, path)) {
+        fprintf(out, "\ncheckpoint  none: what was learnt is not kept ([checkpoint] says when "
+                     "one is written)\n");
+        return;
+    }
+    fprintf(out, "\ncheckpoint  %s\nnext        pawl eval %s\n", path, run->folder.path);
+    fprintf(out, "            pawl train --resume=%s", run->folder.path);
+    if (run->exit_code == PAWL_EXIT_DONE && run->cfg->steps > 0)
+        fprintf(out, " run.steps=%" PRId64, 2 * run->cfg->steps);
+    fputc('\n', out);
+}
+
 void pawl_run_print_end(struct pawl_run *run)
 {
     struct pawl_cli *cli = run->order.cli;
@@ -297,6 +358,7 @@ void pawl_run_print_end(struct pawl_run *run)
             pawl_run_progress_number(
                 (double)pawl_run_figures_sum(&run->figures, "actor.episodes").count, episodes),
             run->folder.path);
+        print_learned(run);
         fflush(cli->out);
     }
     if (run->failed_text[0])

@@ -4,15 +4,29 @@
 
 #include "runtime/clock.h"
 
+#define SHORT_WINDOW_S 10u
+
 static double seconds(uint64_t ns)
 {
     return (double)ns / (double)PAWL_NS_PER_S;
 }
 
-void pawl_run_progress_start(struct pawl_run_progress *progress, uint64_t now_ns)
+static struct pawl_run_progress_sample sample_of(const struct pawl_run_figures *figures,
+                                                 uint64_t now_ns)
+{
+    return (struct pawl_run_progress_sample){
+        .at_ns = now_ns,
+        .steps = pawl_run_figures_sum(figures, "actor.env_steps").count,
+        .ingested = pawl_run_figures_sum(figures, "learner.steps_ingested").count,
+        .updates = pawl_run_figures_sum(figures, "learner.updates").count,
+    };
+}
+
+void pawl_run_progress_start(struct pawl_run_progress *progress,
+                             const struct pawl_run_figures *figures, uint64_t now_ns)
 {
     *progress = (struct pawl_run_progress){.start_ns = now_ns, .moved_ns = now_ns};
-    progress->samples[0].at_ns = now_ns;
+    progress->samples[0] = sample_of(figures, now_ns);
     progress->sample_count = 1;
 }
 
@@ -32,8 +46,7 @@ void pawl_run_progress_sample(struct pawl_run_progress *progress,
         progress->moved_ns = now_ns;
     }
     progress->samples[progress->sample_count++ % PAWL_RUN_PROGRESS_SAMPLES_MAX] =
-        (struct pawl_run_progress_sample){
-            .at_ns = now_ns, .steps = pawl_run_figures_sum(figures, "actor.env_steps").count};
+        sample_of(figures, now_ns);
 }
 
 uint64_t pawl_run_progress_still_ns(struct pawl_run_progress *progress, uint64_t now_ns,
@@ -53,17 +66,44 @@ uint64_t pawl_run_progress_moved_ns(struct pawl_run_progress *progress)
     return still_ns;
 }
 
-double pawl_run_progress_rate_hz(const struct pawl_run_progress *progress, uint32_t window_s)
+/* The last sample, or one from so many before it. */
+static const struct pawl_run_progress_sample *
+sample_at(const struct pawl_run_progress *progress, uint64_t back)
 {
     uint64_t last = progress->sample_count - 1;
+    return &progress->samples[(last > back ? last - back : 0) % PAWL_RUN_PROGRESS_SAMPLES_MAX];
+}
+
+double pawl_run_progress_rate_hz(const struct pawl_run_progress *progress, uint32_t window_s)
+{
     uint64_t back = window_s < PAWL_RUN_PROGRESS_SAMPLES_MAX ? window_s : 1;
-    const struct pawl_run_progress_sample *now =
-        &progress->samples[last % PAWL_RUN_PROGRESS_SAMPLES_MAX];
-    const struct pawl_run_progress_sample *then =
-        &progress->samples[(last > back ? last - back : 0) % PAWL_RUN_PROGRESS_SAMPLES_MAX];
+    const struct pawl_run_progress_sample *now = sample_at(progress, 0);
+    const struct pawl_run_progress_sample *then = sample_at(progress, back);
     if (now->at_ns <= then->at_ns)
         return 0.0;
     return (double)(now->steps - then->steps) / seconds(now->at_ns - then->at_ns);
+}
+
+double pawl_run_progress_update_hz(const struct pawl_run_progress *progress)
+{
+    const struct pawl_run_progress_sample *now = sample_at(progress, 0);
+    const struct pawl_run_progress_sample *then = sample_at(progress, SHORT_WINDOW_S);
+    if (now->at_ns <= then->at_ns)
+        return 0.0;
+    return (double)(now->updates - then->updates) / seconds(now->at_ns - then->at_ns);
+}
+
+double pawl_run_progress_ratio(const struct pawl_run_progress *progress)
+{
+    const struct pawl_run_progress_sample *now = sample_at(progress, 0);
+    /* Not over the time before the first update, in which steps are worth nothing. */
+    for (uint64_t back = SHORT_WINDOW_S; back > 0; back--) {
+        const struct pawl_run_progress_sample *then = sample_at(progress, back);
+        if (then->updates > 0 && now->ingested > then->ingested)
+            return (double)(now->updates - then->updates) /
+                   (double)(now->ingested - then->ingested);
+    }
+    return -1.0;
 }
 
 const char *pawl_run_progress_number(double number, char text[PAWL_RUN_PROGRESS_TEXT_BYTES])
@@ -87,14 +127,38 @@ static void print_if_any(FILE *out, const char *name, uint64_t count)
         fprintf(out, "  %s %s", name, pawl_run_progress_number((double)count, text));
 }
 
+/* What a learner that learns does. */
+static void print_learning(const struct pawl_run_progress *progress,
+                           const struct pawl_run_figures *figures, FILE *out)
+{
+    char count[PAWL_RUN_PROGRESS_TEXT_BYTES], rate[PAWL_RUN_PROGRESS_TEXT_BYTES];
+    uint64_t update_count = pawl_run_figures_sum(figures, "learner.updates").count;
+    struct pawl_run_sum asked = pawl_run_figures_sum(figures, "learner.update_ratio");
+    struct pawl_run_sum replay = pawl_run_figures_sum(figures, "learner.replay_size");
+    struct pawl_run_sum offline = pawl_run_figures_sum(figures, "learner.offline_size");
+    double ratio = pawl_run_progress_ratio(progress);
+
+    if (update_count > 0)
+        fprintf(out, "  updates %s  %s/s",
+                pawl_run_progress_number((double)update_count, count),
+                pawl_run_progress_number(pawl_run_progress_update_hz(progress), rate));
+    if (ratio >= 0.0)
+        fprintf(out, "  ratio %.2f", ratio);
+    if (ratio >= 0.0 && asked.gauge_max > 0.0)
+        fprintf(out, " of %g", asked.gauge_max);
+    print_if_any(out, "replay", (uint64_t)replay.gauge_max);
+    print_if_any(out, "offline", (uint64_t)offline.gauge_max);
+}
+
 void pawl_run_progress_print(const struct pawl_run_progress *progress,
-                             const struct pawl_run_figures *figures, uint64_t now_ns, FILE *out)
+                             const struct pawl_run_figures *figures,
+                             const struct pawl_run_progress_recent *recent, uint64_t now_ns,
+                             FILE *out)
 {
     char steps[PAWL_RUN_PROGRESS_TEXT_BYTES], short_rate[PAWL_RUN_PROGRESS_TEXT_BYTES],
         long_rate[PAWL_RUN_PROGRESS_TEXT_BYTES];
     uint64_t step_count = pawl_run_figures_sum(figures, "actor.env_steps").count;
     uint64_t episode_count = pawl_run_figures_sum(figures, "actor.episodes").count;
-    struct pawl_run_sum episode_return = pawl_run_figures_sum(figures, "actor.episode_return");
     struct pawl_run_sum fill = pawl_run_figures_sum(figures, "actor.ring_fill");
     struct pawl_run_sum learner_fill = pawl_run_figures_sum(figures, "learner.ring_fill");
     struct pawl_run_sum version = pawl_run_figures_sum(figures, "learner.version");
@@ -105,8 +169,11 @@ void pawl_run_progress_print(const struct pawl_run_progress *progress,
             pawl_run_progress_number(pawl_run_progress_rate_hz(progress, 10), short_rate),
             pawl_run_progress_number(pawl_run_progress_rate_hz(progress, 60), long_rate),
             episode_count);
-    if (episode_count > 0 && episode_return.gauge_count > 0)
-        fprintf(out, "  return %.1f", episode_return.gauge_mean);
+    if (recent->count > 0)
+        fprintf(out, "  return %.1f", recent->return_mean);
+    if (recent->count > 0 && pawl_run_figures_sum(figures, "actor.successes").count > 0)
+        fprintf(out, "  success %.2f", (double)recent->success_count / recent->count);
+    print_learning(progress, figures, out);
     if (learner_fill.gauge_count > 0 && learner_fill.gauge_max > fill.gauge_max)
         fill = learner_fill;
     if (fill.gauge_count > 0)
@@ -115,7 +182,6 @@ void pawl_run_progress_print(const struct pawl_run_progress *progress,
         fprintf(out, "  version %.0f", version.gauge_max);
     fprintf(out, "  misses %" PRIu64,
             pawl_run_figures_sum(figures, "actor.deadline_misses").count);
-    print_if_any(out, "updates", pawl_run_figures_sum(figures, "learner.updates").count);
     print_if_any(out, "clamped", pawl_run_figures_sum(figures, "actor.actions_clamped").count);
     print_if_any(out, "held", pawl_run_figures_sum(figures, "actor.actions_held").count);
     print_if_any(out, "dropped", pawl_run_figures_sum(figures, "actor.records_dropped").count);

@@ -55,7 +55,12 @@
     ROW(DRAIN_NS, "learner.drain_ns", HIST, "ns", "Taking in what is there, for each turn of the loop.") \
     ROW(UPDATE_NS, "learner.update_ns", HIST, "ns", "One optimization step.")                  \
     ROW(PUBLISH_NS, "learner.publish_ns", HIST, "ns", "Publishing the parameters once.")       \
-    ROW(IDLE_NS, "learner.idle_ns", HIST, "ns", "Waiting for records, for each turn of the loop.")
+    ROW(IDLE_NS, "learner.idle_ns", HIST, "ns", "Waiting for records, for each turn of the loop.") \
+    ROW(UPDATE_RATIO, "learner.update_ratio", GAUGE, "", "Updates for each environment step, as they were asked for.") \
+    ROW(REPLAY_SIZE, "learner.replay_size", GAUGE, "frames", "Transitions that may be sampled from replay.") \
+    ROW(OFFLINE_SIZE, "learner.offline_size", GAUGE, "frames", "Likewise, of demonstrations and interventions.") \
+    ROW(CHECKPOINTS, "learner.checkpoints", COUNTER, "", "Checkpoints that were written.")     \
+    ROW(LAST_CHECKPOINT_STEP, "learner.last_checkpoint_step", GAUGE, "", "The update at which the last one was.")
 /* clang-format on */
 
 #define PAWL_ACTOR_STAT_INDEX(word, name, kind, unit, help)   PAWL_ACTOR_STAT_##word,

@@ -16,7 +16,7 @@ static void open_at(uint64_t at_ns)
 {
     now_ns = at_ns;
     figures = (struct pawl_run_figures){0};
-    pawl_run_progress_start(&progress, now_ns);
+    pawl_run_progress_start(&progress, &figures, now_ns);
 }
 
 /* One second in which so many steps are taken. */
@@ -104,7 +104,8 @@ START_TEST(a_line_says_what_there_is)
     figures.actor_counts[PAWL_ACTOR_STAT_EPISODES] = 7;
     figures.actor_counts[PAWL_ACTOR_STAT_ACTIONS_CLAMPED] = 3;
     pass(1500);
-    pawl_run_progress_print(&progress, &figures, now_ns, out);
+    pawl_run_progress_print(&progress, &figures, &(struct pawl_run_progress_recent){0}, now_ns,
+                            out);
     fclose(out);
     ck_assert_str_eq(text, "     1 s  1.5 k steps  1.5 k/s (10 s)  1.5 k/s (60 s)  episodes 7  "
                            "misses 0  clamped 3\n");
@@ -112,7 +113,42 @@ START_TEST(a_line_says_what_there_is)
 }
 END_TEST
 
+START_TEST(a_line_of_a_run_that_learns_says_how)
+{
+    static const struct pawl_run_progress_recent recent = {20, 15, -214.25};
+    char *text;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    open_at(1000 * S);
+    for (int i = 0; i < 12; i++) {
+        figures.learner_counts[PAWL_LEARNER_STAT_STEPS_INGESTED] += 100;
+        if (i >= 5) /* steps before are worth nothing */
+            figures.learner_counts[PAWL_LEARNER_STAT_UPDATES] += 200;
+        pass(100);
+    }
+    figures.actor_counts[PAWL_ACTOR_STAT_SUCCESSES] = 15;
+    pawl_run_progress_print(&progress, &figures, &recent, now_ns, out);
+    fclose(out);
+    ck_assert_str_eq(text, "    12 s  1.2 k steps  100/s (10 s)  100/s (60 s)  episodes 0  "
+                           "return -214.2  success 0.75  updates 1.4 k  140/s  ratio 2.00  "
+                           "misses 0\n");
+    free(text);
+}
+END_TEST
+
+START_TEST(a_run_that_is_resumed_has_no_rate_for_what_was_before)
+{
+    open_at(1000 * S);
+    figures.actor_counts[PAWL_ACTOR_STAT_ENV_STEPS] = 5000;
+    pawl_run_progress_start(&progress, &figures, now_ns);
+    pass(30);
+    ck_assert_double_eq(pawl_run_progress_rate_hz(&progress, 10), 30.0);
+}
+END_TEST
+
 PAWL_TEST_MAIN("run_progress", the_rate_is_that_of_the_window,
                the_rate_of_a_young_run_is_that_of_its_life,
                that_nothing_moves_is_told_once_and_its_end_too, a_learner_that_works_moves,
-               numbers_are_short, a_line_says_what_there_is)
+               numbers_are_short, a_line_says_what_there_is,
+               a_line_of_a_run_that_learns_says_how,
+               a_run_that_is_resumed_has_no_rate_for_what_was_before)
