@@ -44,10 +44,13 @@ struct pawl_nn {
 };
 
 extern const struct pawl_nn pawl_nn_baseline;
-extern const struct pawl_nn pawl_nn_avx2_table; /* taken through pawl_nn_avx2() only */
+extern const struct pawl_nn pawl_nn_avx2_table; /* taken through the functions below only */
+extern const struct pawl_nn pawl_nn_avx512_table;
 
-/* NULL when this processor, or the one the program is built for, has no AVX2 and FMA. */
+/* NULL when this processor, or the one the program is built for, has no AVX2 and FMA, or no
+ * AVX-512 (F, VL and DQ). */
 const struct pawl_nn *pawl_nn_avx2(void);
+const struct pawl_nn *pawl_nn_avx512(void);
 
 const struct pawl_nn *pawl_nn_best(void);
 

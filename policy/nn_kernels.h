@@ -1,5 +1,5 @@
 /* nn_kernels.h: the kernels of nn.h, compiled once for each instruction set by the files that
- * make a table of layer_forward(). Eight floats are one vector of the compiler, which splits it
+ * make a table of layer_forward(). A vector is NN_WIDTH floats to the compiler, which splits it
  * where the processor's are shorter.
  */
 #ifndef PAWL_POLICY_NN_KERNELS_H
@@ -7,43 +7,75 @@
 
 #include "policy/nn.h"
 
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define NN_INLINE static inline __attribute__((always_inline))
-#define NN_LANES  8
 
+/* Floats in a vector: 8, or 16 where nn_avx512.c says so. */
+#ifndef NN_WIDTH
+#define NN_WIDTH 8
+#endif
+
+/* Rows of x at once: with four outputs and AVX2's 16 registers 12 sums, 3 of x and 1 of W. */
+#if NN_WIDTH == 16
+#define NN_ROWS 4
+#else
+#define NN_ROWS 3
+#endif
+
+typedef float vf __attribute__((vector_size(NN_WIDTH * 4)));
+typedef int32_t vi __attribute__((vector_size(NN_WIDTH * 4)));
 typedef float v8 __attribute__((vector_size(32)));
-typedef int32_t v8i __attribute__((vector_size(32)));
 typedef float v4 __attribute__((vector_size(16)));
 
-NN_INLINE v8 load(const float *p)
+NN_INLINE vf load(const float *p)
 {
-    v8 v;
+    vf v;
     memcpy(&v, p, sizeof(v)); /* parameters and observations have a float's alignment */
     return v;
 }
 
-NN_INLINE void store(float *p, v8 v)
+NN_INLINE void store(float *p, vf v)
 {
     memcpy(p, &v, sizeof(v));
 }
 
-NN_INLINE v8 all(float x)
+NN_INLINE vf all(float x)
 {
-    return (v8){x, x, x, x, x, x, x, x};
+    return x - (vf){0};
 }
 
-NN_INLINE v4 fold(v8 v)
+NN_INLINE v4 load4(const float *p)
 {
-    v4 low, high;
-    memcpy(&low, &v, sizeof(low));
-    memcpy(&high, (const char *)&v + sizeof(low), sizeof(high));
-    return low + high;
+    v4 v;
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+NN_INLINE void store4(float *p, v4 v)
+{
+    memcpy(p, &v, sizeof(v));
+}
+
+NN_INLINE v4 fold(vf v)
+{
+#if NN_WIDTH == 16
+    v8 half = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+              __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+    v8 half = v;
+#endif
+    return __builtin_shufflevector(half, half, 0, 1, 2, 3) +
+           __builtin_shufflevector(half, half, 4, 5, 6, 7);
 }
 
 /* The sums of four vectors. */
-NN_INLINE v4 sums(v8 a8, v8 b8, v8 c8, v8 d8)
+NN_INLINE v4 sums(vf a8, vf b8, vf c8, vf d8)
 {
     v4 a = fold(a8), b = fold(b8), c = fold(c8), d = fold(d8);
     v4 ab =
@@ -54,30 +86,36 @@ NN_INLINE v4 sums(v8 a8, v8 b8, v8 c8, v8 d8)
            __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
 }
 
-NN_INLINE float sum(v8 v)
+NN_INLINE float sum(vf v)
 {
     v4 s = fold(v);
     return (s[0] + s[2]) + (s[1] + s[3]);
 }
 
-/* yes where the mask is set, else no. */
-NN_INLINE v8 choose(v8i mask, v8 yes, v8 no)
+/* Where x is not a number it stays one. */
+NN_INLINE vf at_least(vf x, float low)
 {
-    return (v8)(((v8i)yes & mask) | ((v8i)no & ~mask));
+#if NN_WIDTH == 16
+    return _mm512_max_ps(all(low), x);
+#elif defined(__AVX__)
+    return _mm256_max_ps(all(low), x);
+#else
+    vi is_less = x < all(low);
+    return (vf)(((vi)all(low) & is_less) | ((vi)x & ~is_less));
+#endif
 }
 
 /* e^x for |x| up to 87, beyond that as at 87: 2^n e^r with |r| <= ln 2 / 2, the polynomial and
  * the two halves of ln 2 as in Cephes (Moshier). */
-NN_INLINE v8 exp8(v8 x)
+NN_INLINE vf exp_all(vf x)
 {
-    const v8 magic = all(0x1.8p23f); /* adding and taking it away rounds to an integer */
-    x = choose(x < all(-87.0f), all(-87.0f), x);
-    x = choose(x > all(87.0f), all(87.0f), x);
-    v8 n = (x * all(1.44269504f) + magic) - magic;
-    v8 r = x - n * all(0.693359375f);
+    const vf magic = all(0x1.8p23f); /* adding and taking it away rounds to an integer */
+    x = at_least(-at_least(-x, -87.0f), -87.0f);
+    vf n = (x * all(1.44269504f) + magic) - magic;
+    vf r = x - n * all(0.693359375f);
     r = r - n * all(-2.12194440e-4f);
 
-    v8 p = all(1.9875691500e-4f);
+    vf p = all(1.9875691500e-4f);
     p = p * r + all(1.3981999507e-3f);
     p = p * r + all(8.3334519073e-3f);
     p = p * r + all(4.1665795894e-2f);
@@ -85,20 +123,20 @@ NN_INLINE v8 exp8(v8 x)
     p = p * r + all(5.0000001201e-1f);
     p = p * (r * r) + r + all(1.0f);
 
-    v8i exponent = (__builtin_convertvector(n, v8i) + 127) << 23;
-    return p * (v8)exponent;
+    vi exponent = (__builtin_convertvector(n, vi) + 127) << 23;
+    return p * (vf)exponent;
 }
 
-NN_INLINE v8 activate8(v8 x, enum pawl_nn_activation activation)
+NN_INLINE vf activate_all(vf x, enum pawl_nn_activation activation)
 {
-    const v8 one = all(1.0f);
+    const vf one = all(1.0f);
     switch (activation) {
     case PAWL_NN_RELU:
-        return choose(x < all(0.0f), all(0.0f), x); /* not a number stays one */
+        return at_least(x, 0.0f);
     case PAWL_NN_SILU:
-        return x / (one + exp8(-x));
+        return x / (one + exp_all(-x));
     case PAWL_NN_TANH:
-        return one - all(2.0f) / (exp8(x + x) + one);
+        return one - all(2.0f) / (exp_all(x + x) + one);
     case PAWL_NN_LINEAR:
         break;
     }
@@ -108,12 +146,12 @@ NN_INLINE v8 activate8(v8 x, enum pawl_nn_activation activation)
 static inline void activate(float *y, uint32_t count, enum pawl_nn_activation activation)
 {
     uint32_t i = 0;
-    for (; i + NN_LANES <= count; i += NN_LANES)
-        store(y + i, activate8(load(y + i), activation));
+    for (; i + NN_WIDTH <= count; i += NN_WIDTH)
+        store(y + i, activate_all(load(y + i), activation));
     if (i < count) {
-        float rest[NN_LANES] = {0};
+        float rest[NN_WIDTH] = {0};
         memcpy(rest, y + i, (count - i) * sizeof(float));
-        store(rest, activate8(load(rest), activation));
+        store(rest, activate_all(load(rest), activation));
         memcpy(y + i, rest, (count - i) * sizeof(float));
     }
 }
@@ -121,130 +159,173 @@ static inline void activate(float *y, uint32_t count, enum pawl_nn_activation ac
 /* y := (y - mean) / sqrt(variance + eps) * weight + bias, over the whole row. */
 static inline void normalise(float *y, uint32_t count, const float *weight, const float *bias)
 {
-    v8 sum8 = all(0.0f), square8 = all(0.0f);
+    vf sum8 = all(0.0f), square8 = all(0.0f);
     float total = 0.0f, squares = 0.0f;
     uint32_t i = 0;
 
-    for (; i + NN_LANES <= count; i += NN_LANES)
+    for (; i + NN_WIDTH <= count; i += NN_WIDTH)
         sum8 += load(y + i);
     for (; i < count; i++)
         total += y[i];
     float mean = (total + sum(sum8)) / (float)count;
 
-    for (i = 0; i + NN_LANES <= count; i += NN_LANES) {
-        v8 d = load(y + i) - all(mean);
+    for (i = 0; i + NN_WIDTH <= count; i += NN_WIDTH) {
+        vf d = load(y + i) - all(mean);
         square8 += d * d;
     }
     for (; i < count; i++)
         squares += (y[i] - mean) * (y[i] - mean);
     float scale = 1.0f / sqrtf((squares + sum(square8)) / (float)count + PAWL_NN_NORM_EPS);
 
-    for (i = 0; i + NN_LANES <= count; i += NN_LANES)
+    for (i = 0; i + NN_WIDTH <= count; i += NN_WIDTH)
         store(y + i,
               (load(y + i) - all(mean)) * all(scale) * load(weight + i) + load(bias + i));
     for (; i < count; i++)
         y[i] = (y[i] - mean) * scale * weight[i] + bias[i];
 }
 
-/* y(r, o) for `rows` rows of x and four outputs from W's row o on; rows is a constant. */
-NN_INLINE void tile(float *y, const float *x, const float *weight, const float *bias,
-                    uint32_t in_count, uint32_t out_count, const int rows)
+/* The last in_count % NN_WIDTH inputs: a vector that ends with the row, of whose weights only
+ * those count that `mask` leaves. */
+struct tail {
+    uint32_t at;
+    bool is_there;
+    vi mask;
+};
+
+static inline struct tail tail_of(uint32_t in_count)
 {
-    v8 total[3][4];
-    for (int r = 0; r < rows; r++)
-        for (int o = 0; o < 4; o++)
-            total[r][o] = all(0.0f);
-
-    uint32_t i = 0;
-    for (; i + NN_LANES <= in_count; i += NN_LANES) {
-        v8 w[4];
-#pragma GCC unroll 4
-        for (int o = 0; o < 4; o++)
-            w[o] = load(weight + (size_t)o * in_count + i);
-#pragma GCC unroll 3
-        for (int r = 0; r < rows; r++) {
-            v8 v = load(x + (size_t)r * in_count + i);
-#pragma GCC unroll 4
-            for (int o = 0; o < 4; o++)
-                total[r][o] += w[o] * v;
-        }
-    }
-
-    for (int r = 0; r < rows; r++) {
-        v4 s = sums(total[r][0], total[r][1], total[r][2], total[r][3]);
-        for (int o = 0; o < 4; o++) {
-            float rest = bias[o];
-            for (uint32_t k = i; k < in_count; k++)
-                rest += weight[(size_t)o * in_count + k] * x[(size_t)r * in_count + k];
-            y[(size_t)r * out_count + (size_t)o] = s[o] + rest;
-        }
-    }
+    const uint32_t rest = in_count % NN_WIDTH;
+    struct tail tail = {.at = in_count - NN_WIDTH, .is_there = rest > 0};
+    for (uint32_t i = 0; i < NN_WIDTH; i++)
+        tail.mask[i] = i >= NN_WIDTH - rest ? -1 : 0;
+    return tail;
 }
 
-/* One row of x and eight outputs: enough sums at once to hide the latency of each. */
-NN_INLINE void tile_one(float *y, const float *x, const float *weight, const float *bias,
-                        uint32_t in_count)
+/* y(r, o) for `rows` rows of x and `outs` outputs from W's first row on, both constants: enough
+ * sums at once to hide the latency of each, few enough for the registers. in_count >= NN_WIDTH.
+ */
+NN_INLINE void tile(float *y, const float *x, const struct pawl_nn_layer *layer, uint32_t first,
+                    const struct tail *tail, const int rows, const int outs)
 {
-    v8 total[8];
-    for (int o = 0; o < 8; o++)
-        total[o] = all(0.0f);
+    const uint32_t in = layer->in_count;
+    const float *weight = layer->weight + (size_t)first * in;
+    vf total[NN_ROWS][8];
 
-    uint32_t i = 0;
-    for (; i + NN_LANES <= in_count; i += NN_LANES) {
-        v8 v = load(x + i);
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+        for (int o = 0; o < outs; o++)
+            total[r][o] = all(0.0f);
+    for (uint32_t i = 0; i + NN_WIDTH <= in; i += NN_WIDTH) {
+        vf v[NN_ROWS];
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++)
+            v[r] = load(x + (size_t)r * in + i);
 #pragma GCC unroll 8
-        for (int o = 0; o < 8; o++)
-            total[o] += load(weight + (size_t)o * in_count + i) * v;
+        for (int o = 0; o < outs; o++) {
+            vf w = load(weight + (size_t)o * in + i);
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++)
+                total[r][o] += w * v[r];
+        }
     }
-
-    v4 s[2] = {sums(total[0], total[1], total[2], total[3]),
-               sums(total[4], total[5], total[6], total[7])};
-    for (int o = 0; o < 8; o++) {
-        float rest = bias[o];
-        for (uint32_t k = i; k < in_count; k++)
-            rest += weight[(size_t)o * in_count + k] * x[k];
-        y[o] = s[o / 4][o % 4] + rest;
+    if (tail->is_there) {
+#pragma GCC unroll 8
+        for (int o = 0; o < outs; o++) {
+            vf w = (vf)((vi)load(weight + (size_t)o * in + tail->at) & tail->mask);
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++)
+                total[r][o] += w * load(x + (size_t)r * in + tail->at);
+        }
     }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int o = 0; o < outs; o += 4) {
+            v4 s = sums(total[r][o], total[r][o + 1], total[r][o + 2], total[r][o + 3]);
+            store4(y + (size_t)r * layer->out_count + first + o,
+                   s + load4(layer->bias + first + o));
+        }
 }
 
 static inline float dot(const float *weight, const float *x, uint32_t in_count)
 {
-    v8 total = all(0.0f);
+    vf total[4] = {all(0.0f), all(0.0f), all(0.0f), all(0.0f)};
     float rest = 0.0f;
     uint32_t i = 0;
-    for (; i + NN_LANES <= in_count; i += NN_LANES)
-        total += load(weight + i) * load(x + i);
+
+    for (; i + 4 * NN_WIDTH <= in_count; i += 4 * NN_WIDTH)
+#pragma GCC unroll 4
+        for (uint32_t k = 0; k < 4; k++)
+            total[k] += load(weight + i + k * NN_WIDTH) * load(x + i + k * NN_WIDTH);
     for (; i < in_count; i++)
         rest += weight[i] * x[i];
-    return rest + sum(total);
+    return rest + sum((total[0] + total[1]) + (total[2] + total[3]));
+}
+
+/* Outputs outermost: a few rows of W stay in the first cache for the whole batch. */
+static inline void linear_wide(const struct pawl_nn_layer *layer, float *y, const float *x,
+                               uint32_t batch)
+{
+    const uint32_t in = layer->in_count, out = layer->out_count;
+    const struct tail tail = tail_of(in);
+    uint32_t o = 0;
+
+    for (; batch == 1 && o + 8 <= out; o += 8)
+        tile(y, x, layer, o, &tail, 1, 8);
+    for (; o + 4 <= out; o += 4) {
+        uint32_t b = 0;
+        for (; b + NN_ROWS <= batch; b += NN_ROWS)
+            tile(y + (size_t)b * out, x + (size_t)b * in, layer, o, &tail, NN_ROWS, 4);
+        for (; b + 2 <= batch; b += 2)
+            tile(y + (size_t)b * out, x + (size_t)b * in, layer, o, &tail, 2, 4);
+        if (b < batch)
+            tile(y + (size_t)b * out, x + (size_t)b * in, layer, o, &tail, 1, 4);
+    }
+    for (; o < out; o++)
+        for (uint32_t b = 0; b < batch; b++)
+            y[(size_t)b * out + o] =
+                dot(layer->weight + (size_t)o * in, x + (size_t)b * in, in) + layer->bias[o];
+}
+
+/* Fewer inputs than a vector has floats: then a vector is as many outputs. The last one ends
+ * with the outputs and may make some of them twice. out_count >= NN_WIDTH. */
+static inline void linear_narrow(const struct pawl_nn_layer *layer, float *y, const float *x,
+                                 uint32_t batch)
+{
+    const uint32_t in = layer->in_count, out = layer->out_count;
+
+    for (uint32_t next = 0; next < out; next += NN_WIDTH) {
+        const uint32_t o = next + NN_WIDTH <= out ? next : out - NN_WIDTH;
+        const float *weight = layer->weight + (size_t)o * in;
+        const vf bias = load(layer->bias + o);
+        float columns[NN_WIDTH][NN_WIDTH];
+        for (uint32_t l = 0; l < NN_WIDTH; l++)
+            for (uint32_t k = 0; k < in; k++)
+                columns[k][l] = weight[l * in + k];
+        for (uint32_t b = 0; b < batch; b++) {
+            vf total = bias;
+            for (uint32_t k = 0; k < in; k++)
+                total += load(columns[k]) * all(x[(size_t)b * in + k]);
+            store(y + (size_t)b * out + o, total);
+        }
+    }
 }
 
 static inline void linear(const struct pawl_nn_layer *layer, float *y, const float *x,
                           uint32_t batch)
 {
     const uint32_t in = layer->in_count, out = layer->out_count;
-    uint32_t o = 0;
 
-    /* Outputs outermost: four rows of W stay in the first cache for the whole batch. */
-    for (; batch > 1 && o + 4 <= out; o += 4) {
-        const float *weight = layer->weight + (size_t)o * in;
-        uint32_t b = 0;
-        for (; b + 3 <= batch; b += 3)
-            tile(y + (size_t)b * out + o, x + (size_t)b * in, weight, layer->bias + o, in, out,
-                 3);
-        if (batch - b == 2)
-            tile(y + (size_t)b * out + o, x + (size_t)b * in, weight, layer->bias + o, in, out,
-                 2);
-        else if (batch - b == 1)
-            tile(y + (size_t)b * out + o, x + (size_t)b * in, weight, layer->bias + o, in, out,
-                 1);
-    }
-    for (; batch == 1 && o + 8 <= out; o += 8)
-        tile_one(y + o, x, layer->weight + (size_t)o * in, layer->bias + o, in);
-    for (; o < out; o++)
+    if (in >= NN_WIDTH)
+        linear_wide(layer, y, x, batch);
+    else if (out >= NN_WIDTH)
+        linear_narrow(layer, y, x, batch);
+    else
         for (uint32_t b = 0; b < batch; b++)
-            y[(size_t)b * out + o] =
-                dot(layer->weight + (size_t)o * in, x + (size_t)b * in, in) + layer->bias[o];
+            for (uint32_t o = 0; o < out; o++)
+                y[(size_t)b * out + o] =
+                    dot(layer->weight + (size_t)o * in, x + (size_t)b * in, in) +
+                    layer->bias[o];
 }
 
 static inline void layer_forward(const struct pawl_nn_layer *layer, float *y, const float *x,

@@ -1,5 +1,6 @@
 /* bench_policy.c: what one action costs, for the networks of the classic tasks and of LeRobot's
- * arm, with the kernels of this processor, by the number of lanes that act at once. */
+ * arm, with the kernels of this processor, by the number of lanes that act at once. What the
+ * greedy policy saves is the second head and the noise. */
 #include "policy/policy.h"
 #include "policy/policy_cfg.h"
 
@@ -12,7 +13,7 @@
 #define LANE_MAX  64
 
 static void measure(const struct pawl_policy_ops *ops, uint32_t obs_count,
-                    uint32_t action_count, uint32_t lane_count)
+                    uint32_t action_count, uint32_t lane_count, bool is_greedy)
 {
     static const struct pawl_cfg_table *const tables[] = {&pawl_policy_table, &pawl_sac_table,
                                                           NULL};
@@ -29,7 +30,8 @@ static void measure(const struct pawl_policy_ops *ops, uint32_t obs_count,
     pawl_spec_add(&spec, "action", PAWL_F32, 1, &action_count, NULL);
     if (pawl_cfg_open(&cfg, tables, &source, NULL) != 0)
         exit(1);
-    struct pawl_policy_setup setup = {.cfg = cfg, .spec = &spec, .lane_count = lane_count};
+    struct pawl_policy_setup setup = {
+        .cfg = cfg, .spec = &spec, .lane_count = lane_count, .is_greedy = is_greedy};
     if (ops->open(&policy, &setup, NULL) != 0)
         exit(1);
     for (uint32_t lane = 0; lane < lane_count; lane++)
@@ -55,8 +57,8 @@ static void measure(const struct pawl_policy_ops *ops, uint32_t obs_count,
         took_ns[run] = (bench_now_ns() - start_ns) / (double)(repeat_count * lane_count);
     }
     char name[96];
-    snprintf(name, sizeof(name), "policy_%s_obs%u_act%u_lanes%u_ns", ops->name, obs_count,
-             action_count, lane_count);
+    snprintf(name, sizeof(name), "policy_%s%s_obs%u_act%u_lanes%u_ns", ops->name,
+             is_greedy ? "_greedy" : "", obs_count, action_count, lane_count);
     bench_print_spread(name, took_ns, RUN_COUNT, 1.0, "ns");
 
     for (size_t i = 0; i < count; i++)
@@ -70,10 +72,11 @@ int main(void)
     static const uint32_t lanes[] = {1, 4, 16, LANE_MAX};
 
     for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++) {
-        measure(&pawl_null_policy, 18, 4, lanes[i]);
-        measure(&pawl_random_policy, 18, 4, lanes[i]);
-        measure(&pawl_sac_policy, 3, 1, lanes[i]);
-        measure(&pawl_sac_policy, 18, 7, lanes[i]);
+        measure(&pawl_null_policy, 18, 4, lanes[i], false);
+        measure(&pawl_random_policy, 18, 4, lanes[i], false);
+        measure(&pawl_sac_policy, 3, 1, lanes[i], false);
+        measure(&pawl_sac_policy, 18, 7, lanes[i], false);
+        measure(&pawl_sac_policy, 18, 7, lanes[i], true);
     }
     return 0;
 }

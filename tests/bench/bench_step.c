@@ -140,14 +140,12 @@ static void open_ring(struct bench *bench, uint32_t lane_count)
     DO(pawl_outbox_open(&bench->outbox, &outbox_cfg, &err));
 }
 
-/* The sac policy is two layers of 256 and its heads, as most papers' MLPs are. */
 static void bench_open(struct bench *bench, const char *env, const char *policy,
                        uint32_t lane_count)
 {
-    char env_word[64], policy_word[64], lanes_word[64],
-        hidden_word[] = "policy.sac.hidden=[256]";
-    char *words[] = {env_word, policy_word, lanes_word, hidden_word};
-    struct pawl_cfg_source source = {.words = words, .word_count = 4};
+    char env_word[64], policy_word[64], lanes_word[64];
+    char *words[] = {env_word, policy_word, lanes_word};
+    struct pawl_cfg_source source = {.words = words, .word_count = 3};
     struct pawl_lanes_cfg lanes_cfg = pawl_lanes_default_cfg();
 
     memset(bench, 0, sizeof(*bench));

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "runtime/philox.h"
 #include "support/test.h"
@@ -89,7 +91,7 @@ static void check_layer(const struct pawl_nn *nn, uint32_t in, uint32_t out, uin
 
 static void check_all(const struct pawl_nn *nn)
 {
-    static const uint32_t widths[] = {1, 2, 3, 7, 8, 9, 18, 31, 64, 256};
+    static const uint32_t widths[] = {1, 2, 3, 7, 8, 9, 15, 17, 31, 64, 256};
     static const uint32_t batches[] = {1, 2, 3, 4, 5, 16, 17};
     const size_t width_count = sizeof(widths) / sizeof(widths[0]);
     uint32_t turn = 0;
@@ -120,14 +122,56 @@ END_TEST
 START_TEST(avx2_equals_float64_for_all_sizes)
 {
     draw_parameters();
-    const struct pawl_nn *nn = pawl_nn_avx2();
-    if (!nn) { /* an older processor: then the best is the baseline, and nothing else is claimed
-                */
-        ck_assert_ptr_eq(pawl_nn_best(), &pawl_nn_baseline);
-        return;
-    }
-    ck_assert_ptr_eq(pawl_nn_best(), nn);
-    check_all(nn);
+    if (pawl_nn_avx2())
+        check_all(pawl_nn_avx2());
+}
+END_TEST
+
+START_TEST(avx512_equals_float64_for_all_sizes)
+{
+    draw_parameters();
+    if (pawl_nn_avx512())
+        check_all(pawl_nn_avx512());
+}
+END_TEST
+
+START_TEST(the_best_is_what_this_processor_can_do)
+{
+    const struct pawl_nn *best = pawl_nn_avx512();
+    if (!best)
+        best = pawl_nn_avx2();
+    if (!best) /* an older processor */
+        best = &pawl_nn_baseline;
+    ck_assert_ptr_eq(pawl_nn_best(), best);
+    ck_assert(!pawl_nn_avx512() || pawl_nn_avx2());
+}
+END_TEST
+
+/* A page that nobody may read lies behind the arrays. */
+START_TEST(nothing_is_read_behind_the_parameters)
+{
+    static const uint32_t widths[] = {1, 2, 3, 5, 7, 9, 13, 17, 31, 33};
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), room = 2 * page;
+    unsigned char *memory = mmap(NULL, 2 * (room + page), PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(memory, MAP_FAILED);
+    ck_assert_int_eq(mprotect(memory + room, page, PROT_NONE), 0);
+    ck_assert_int_eq(mprotect(memory + 2 * room + page, page, PROT_NONE), 0);
+    float *weight_end = (float *)(void *)(memory + room);
+    float *x_end = (float *)(void *)(memory + 2 * room + page);
+    const struct pawl_nn *all[] = {&pawl_nn_baseline, pawl_nn_avx2(), pawl_nn_avx512()};
+
+    for (size_t n = 0; n < 3 && all[n]; n++)
+        for (size_t i = 0; i < 10; i++)
+            for (size_t o = 0; o < 10; o++)
+                for (uint32_t batch = 1; batch < 6; batch++) {
+                    struct pawl_nn_layer layer = {.weight = weight_end - widths[i] * widths[o],
+                                                  .bias = bias,
+                                                  .in_count = widths[i],
+                                                  .out_count = widths[o]};
+                    all[n]->layer(&layer, y, x_end - batch * widths[i], batch);
+                }
+    munmap(memory, 2 * (room + page));
 }
 END_TEST
 
@@ -136,9 +180,9 @@ START_TEST(activations_hold_at_the_ends_of_their_range)
     static const float ends[] = {-1e30f, -100.0f, -87.5f, -20.0f, -1e-3f, 0.0f,
                                  1e-3f,  20.0f,   87.5f,  100.0f, 1e30f};
     float one = 1.0f, none = 0.0f;
-    const struct pawl_nn *both[] = {&pawl_nn_baseline, pawl_nn_best()};
+    const struct pawl_nn *all[] = {&pawl_nn_baseline, pawl_nn_avx2(), pawl_nn_avx512()};
 
-    for (size_t n = 0; n < 2; n++)
+    for (size_t n = 0; n < 3 && all[n]; n++)
         for (int a = PAWL_NN_LINEAR; a <= PAWL_NN_TANH; a++)
             for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
                 struct pawl_nn_layer layer = {.weight = &one,
@@ -147,10 +191,10 @@ START_TEST(activations_hold_at_the_ends_of_their_range)
                                               .out_count = 1,
                                               .activation = (enum pawl_nn_activation)a};
                 float out;
-                both[n]->layer(&layer, &out, &ends[i], 1);
+                all[n]->layer(&layer, &out, &ends[i], 1);
                 double right = activated(ends[i], layer.activation);
                 ck_assert_msg(fabs(out - right) <= 1e-6 * (1.0 + fabs(right)),
-                              "%s, activation %d at %g: %g, not %g", both[n]->name, a,
+                              "%s, activation %d at %g: %g, not %g", all[n]->name, a,
                               (double)ends[i], (double)out, right);
             }
 }
@@ -184,5 +228,7 @@ START_TEST(parameters_need_the_alignment_of_a_float_only)
 END_TEST
 
 PAWL_TEST_MAIN("nn", the_baseline_equals_float64_for_all_sizes,
-               avx2_equals_float64_for_all_sizes, activations_hold_at_the_ends_of_their_range,
-               not_a_number_comes_out_as_one, parameters_need_the_alignment_of_a_float_only)
+               avx2_equals_float64_for_all_sizes, avx512_equals_float64_for_all_sizes,
+               the_best_is_what_this_processor_can_do, nothing_is_read_behind_the_parameters,
+               activations_hold_at_the_ends_of_their_range, not_a_number_comes_out_as_one,
+               parameters_need_the_alignment_of_a_float_only)
