@@ -90,7 +90,7 @@ struct pawl_replay {
 
     struct pawl_replay_shared *shared;
     unsigned char *slots;
-    uint32_t *links;   /* per slot; see replay.c */
+    uint32_t *links;   /* per slot, private: made anew from the frames by attach */
     float *priorities; /* per slot: |error| as last told */
 
     /* For a sampler that keeps a sum of its own: called by commit for each frame that becomes a
@@ -116,8 +116,9 @@ int pawl_replay_create(struct pawl_replay *replay, const struct pawl_replay_setu
                        struct pawl_err *err);
 
 /* Goes on with what a dead learner left, up to the head that was committed; fd stays the
- * caller's. The capacity is the store's own. -EPROTO: it is not as it must be, or `head` cannot
- * be its head. -EINVAL: another spec, by the field. */
+ * caller's. Empty, at `head`, when that learner was still loading frames. The capacity is the
+ * store's own. -EPROTO: it is not as it must be or has another spec, or `head` cannot be its
+ * head. */
 int pawl_replay_attach(struct pawl_replay *replay, int fd, uint64_t total_bytes, uint64_t head,
                        const struct pawl_replay_setup *setup, struct pawl_err *err);
 
