@@ -258,7 +258,7 @@ static void advance(struct pawl_durable *durable, const struct pawl_io_op *op)
     case PAWL_IO_OP_CLOSE:
         progress->is_closed = true;
         break;
-    case PAWL_IO_OP_UNLINK:
+    default: /* nothing that the attempt depends on */
         break;
     }
 }
@@ -278,8 +278,7 @@ static const char *describe(const struct pawl_io_op *op)
         return "rename the temporary file";
     case PAWL_IO_OP_SYNC_FOLDER:
         return "sync the folder (the new content is in place, but may not survive a power cut)";
-    case PAWL_IO_OP_CLOSE:
-    case PAWL_IO_OP_UNLINK:
+    default:
         break;
     }
     return "close";

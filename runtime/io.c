@@ -84,6 +84,35 @@ int pawl_io_unlink(struct pawl_io *io, int folder, const char *name)
     return code;
 }
 
+int pawl_io_mkdir(struct pawl_io *io, int folder, const char *name, mode_t mode)
+{
+    int code = -EINTR;
+    PASS_RETRYING("io.mkdir", code, io->mkdir(io, folder, name, mode));
+    return code;
+}
+
+int pawl_io_rmdir(struct pawl_io *io, int folder, const char *name)
+{
+    int code = -EINTR;
+    PASS_RETRYING("io.rmdir", code, io->rmdir(io, folder, name));
+    return code;
+}
+
+int pawl_io_symlink(struct pawl_io *io, int folder, const char *target, const char *name)
+{
+    int code = -EINTR;
+    PASS_RETRYING("io.symlink", code, io->symlink(io, folder, target, name));
+    return code;
+}
+
+int pawl_io_readlink(struct pawl_io *io, int folder, const char *name, char *target,
+                     size_t target_bytes)
+{
+    int code = -EINTR;
+    PASS_RETRYING("io.readlink", code, io->readlink(io, folder, name, target, target_bytes));
+    return code;
+}
+
 int pawl_io_list(struct pawl_io *io, int folder, int (*each)(void *arg, const char *name),
                  void *arg)
 {

@@ -62,6 +62,15 @@ struct pawl_io {
     int (*rename)(struct pawl_io *io, int folder, const char *from, const char *to);
     int (*unlink)(struct pawl_io *io, int folder, const char *name);
 
+    int (*mkdir)(struct pawl_io *io, int folder, const char *name, mode_t mode);
+    int (*rmdir)(struct pawl_io *io, int folder, const char *name);
+
+    /* A symbolic link; its text is what readlink returns, cut at target_bytes with a closing
+     * zero. */
+    int (*symlink)(struct pawl_io *io, int folder, const char *target, const char *name);
+    int (*readlink)(struct pawl_io *io, int folder, const char *name, char *target,
+                    size_t target_bytes);
+
     /* Calls each() with every name of the folder but "." and ".."; each() may unlink. Stops at
      * the first non-zero answer and returns it. */
     int (*list)(struct pawl_io *io, int folder, int (*each)(void *arg, const char *name),
@@ -85,6 +94,11 @@ int pawl_io_truncate(struct pawl_io *io, int fd, uint64_t size_bytes);
 int pawl_io_size(struct pawl_io *io, int fd, uint64_t *size_bytes);
 int pawl_io_rename(struct pawl_io *io, int folder, const char *from, const char *to);
 int pawl_io_unlink(struct pawl_io *io, int folder, const char *name);
+int pawl_io_mkdir(struct pawl_io *io, int folder, const char *name, mode_t mode);
+int pawl_io_rmdir(struct pawl_io *io, int folder, const char *name);
+int pawl_io_symlink(struct pawl_io *io, int folder, const char *target, const char *name);
+int pawl_io_readlink(struct pawl_io *io, int folder, const char *name, char *target,
+                     size_t target_bytes);
 int pawl_io_list(struct pawl_io *io, int folder, int (*each)(void *arg, const char *name),
                  void *arg);
 

@@ -99,6 +99,30 @@ static int faulty_unlink(struct pawl_io *io, int folder, const char *name)
     FORWARD(PAWL_IO_CALL_UNLINK, folder, faulty->under->unlink(faulty->under, folder, name));
 }
 
+static int faulty_mkdir(struct pawl_io *io, int folder, const char *name, mode_t mode)
+{
+    FORWARD(PAWL_IO_CALL_MKDIR, folder,
+            faulty->under->mkdir(faulty->under, folder, name, mode));
+}
+
+static int faulty_rmdir(struct pawl_io *io, int folder, const char *name)
+{
+    FORWARD(PAWL_IO_CALL_RMDIR, folder, faulty->under->rmdir(faulty->under, folder, name));
+}
+
+static int faulty_symlink(struct pawl_io *io, int folder, const char *target, const char *name)
+{
+    FORWARD(PAWL_IO_CALL_SYMLINK, folder,
+            faulty->under->symlink(faulty->under, folder, target, name));
+}
+
+static int faulty_readlink(struct pawl_io *io, int folder, const char *name, char *target,
+                           size_t target_bytes)
+{
+    FORWARD(PAWL_IO_CALL_READLINK, folder,
+            faulty->under->readlink(faulty->under, folder, name, target, target_bytes));
+}
+
 static int faulty_list(struct pawl_io *io, int folder, int (*each)(void *arg, const char *name),
                        void *arg)
 {
@@ -130,6 +154,10 @@ void pawl_io_faulty_open(struct pawl_io_faulty *faulty, struct pawl_io *under)
                 .sync_folder = faulty_sync_folder,
                 .rename = faulty_rename,
                 .unlink = faulty_unlink,
+                .mkdir = faulty_mkdir,
+                .rmdir = faulty_rmdir,
+                .symlink = faulty_symlink,
+                .readlink = faulty_readlink,
                 .list = faulty_list,
                 .close = faulty_close,
             },
@@ -149,8 +177,8 @@ void pawl_io_faulty_arm(struct pawl_io_faulty *faulty, uint64_t fail_at, int cod
 const char *pawl_io_call_name(enum pawl_io_call call)
 {
     static const char *const names[PAWL_IO_CALL_COUNT] = {
-        "open", "read",        "write",  "allocate", "truncate", "size",
-        "sync", "sync_folder", "rename", "unlink",   "list",     "close",
+        "open",   "read",   "write", "allocate", "truncate", "size",     "sync", "sync_folder",
+        "rename", "unlink", "mkdir", "rmdir",    "symlink",  "readlink", "list", "close",
     };
     return (unsigned)call < PAWL_IO_CALL_COUNT ? names[call] : "unknown";
 }

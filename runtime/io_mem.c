@@ -57,53 +57,135 @@ static void copy(struct pawl_io_mem_bytes *to, const struct pawl_io_mem_bytes *f
     put(to, from->data, from->size_bytes, 0);
 }
 
-/* Names. */
+/* Descriptors. */
 
-static bool join(char *to, const struct pawl_io_mem *mem, int folder, const char *name)
+static struct pawl_io_mem_fd *fd_of(struct pawl_io_mem *mem, int fd, bool is_folder)
 {
-    const char *prefix = folder == PAWL_IO_CWD ? "." : mem->fds[folder - FD_FIRST].path;
-    if (strncmp(name, "./", 2) == 0)
-        name += 2;
-    const char *separator = strcmp(prefix, ".") == 0 ? "" : "/";
-    if (*separator == '\0')
-        prefix = "";
-    return snprintf(to, PAWL_IO_MEM_PATH_MAX, "%s%s%s", prefix, separator, name) <
-           PAWL_IO_MEM_PATH_MAX;
+    int i = fd - FD_FIRST;
+    if (i < 0 || i >= PAWL_IO_MEM_FDS_MAX || !mem->fds[i].is_open ||
+        mem->fds[i].is_folder != is_folder)
+        return NULL;
+    return &mem->fds[i];
 }
 
-static struct pawl_io_mem_name *find(struct pawl_io_mem_name *names, const char *path)
+/* Names. */
+
+static bool is_same(const struct pawl_io_mem_place *a, const struct pawl_io_mem_place *b)
+{
+    return a->folder_index == b->folder_index && strcmp(a->name, b->name) == 0;
+}
+
+static struct pawl_io_mem_name *find(struct pawl_io_mem_name *names,
+                                     const struct pawl_io_mem_place *place)
 {
     for (unsigned i = 0; i < PAWL_IO_MEM_FILES_MAX; i++)
-        if (names[i].path[0] != '\0' && strcmp(names[i].path, path) == 0)
+        if (names[i].place.name[0] != '\0' && is_same(&names[i].place, place))
             return &names[i];
     return NULL;
 }
 
-static void forget_name(struct pawl_io_mem_name *names, const char *path)
+static void forget_name(struct pawl_io_mem_name *names, const struct pawl_io_mem_place *place)
 {
-    struct pawl_io_mem_name *name = find(names, path);
+    struct pawl_io_mem_name *name = find(names, place);
     if (name)
-        name->path[0] = '\0';
+        name->place.name[0] = '\0';
 }
 
-static void set_name(struct pawl_io_mem_name *names, const char *path, unsigned file_index)
+static void set_name(struct pawl_io_mem_name *names, const struct pawl_io_mem_place *place,
+                     unsigned file_index)
 {
-    struct pawl_io_mem_name *name = find(names, path);
+    struct pawl_io_mem_name *name = find(names, place);
     for (unsigned i = 0; !name && i < PAWL_IO_MEM_FILES_MAX; i++)
-        if (names[i].path[0] == '\0')
+        if (names[i].place.name[0] == '\0')
             name = &names[i];
     must(name);
-    snprintf(name->path, sizeof(name->path), "%s", path);
+    name->place = *place;
     name->file_index = file_index;
 }
 
-static bool is_in_folder(const char *path, const char *folder)
+static bool has_names(const struct pawl_io_mem *mem, unsigned folder_index)
 {
-    const char *slash = strrchr(path, '/');
-    if (strcmp(folder, ".") == 0)
-        return !slash;
-    size_t length = strlen(folder);
-    return slash && (size_t)(slash - path) == length && strncmp(path, folder, length) == 0;
+    for (unsigned i = 0; i < PAWL_IO_MEM_FILES_MAX; i++)
+        if (mem->names[i].place.name[0] != '\0' &&
+            mem->names[i].place.folder_index == folder_index)
+            return true;
+    return false;
+}
+
+/* Whether anything still knows the file, before a cut or after it. */
+static bool is_in_use(const struct pawl_io_mem *mem, unsigned file_index)
+{
+    for (unsigned i = 0; i < PAWL_IO_MEM_FILES_MAX; i++)
+        if ((mem->names[i].place.name[0] != '\0' && mem->names[i].file_index == file_index) ||
+            (mem->synced_names[i].place.name[0] != '\0' &&
+             (mem->synced_names[i].file_index == file_index ||
+              mem->synced_names[i].place.folder_index == file_index)))
+            return true;
+    for (unsigned i = 0; i < mem->change_count; i++)
+        if (mem->changes[i].file_index == file_index ||
+            mem->changes[i].to.folder_index == file_index)
+            return true;
+    for (unsigned i = 0; i < PAWL_IO_MEM_FDS_MAX; i++)
+        if (mem->fds[i].is_open && mem->fds[i].file_index == file_index)
+            return true;
+    return false;
+}
+
+/* A file of no name yet, or -ENOSPC. */
+static int make_file(struct pawl_io_mem *mem, enum pawl_io_mem_kind kind)
+{
+    unsigned i = 1;
+    while (i < mem->file_count && is_in_use(mem, i))
+        i++;
+    if (i == PAWL_IO_MEM_FILES_MAX)
+        return -ENOSPC;
+    if (i == mem->file_count)
+        mem->file_count++;
+    struct pawl_io_mem_file *file = &mem->files[i];
+    file->kind = kind;
+    resize(&file->now, 0);
+    resize(&file->synced, 0);
+    return (int)i;
+}
+
+/* The place that a path names, below an open folder. */
+static int resolve(struct pawl_io_mem *mem, int folder, const char *path,
+                   struct pawl_io_mem_place *place)
+{
+    const struct pawl_io_mem_fd *open = folder == PAWL_IO_CWD ? NULL : fd_of(mem, folder, true);
+    if (folder != PAWL_IO_CWD && !open)
+        return -EBADF;
+    *place = (struct pawl_io_mem_place){.folder_index = open ? open->file_index : 0};
+
+    for (bool is_first = true;; is_first = false) {
+        path += strspn(path, "/");
+        size_t length = strcspn(path, "/");
+        if (length == 0)
+            return 0;
+        if (length >= PAWL_IO_MEM_NAME_MAX)
+            return -ENAMETOOLONG;
+        if (!is_first && place->name[0] != '\0') { /* what came before is a folder */
+            const struct pawl_io_mem_name *name = find(mem->names, place);
+            int index = name ? (int)name->file_index : -ENOENT;
+            if (!name && !open) {
+                index = make_file(mem, PAWL_IO_MEM_FOLDER);
+                if (index > 0) {
+                    set_name(mem->names, place, (unsigned)index);
+                    set_name(mem->synced_names, place, (unsigned)index);
+                }
+            }
+            if (index < 0)
+                return index;
+            if (mem->files[index].kind != PAWL_IO_MEM_FOLDER)
+                return -ENOTDIR;
+            *place = (struct pawl_io_mem_place){.folder_index = (unsigned)index};
+        }
+        if (length > 1 || path[0] != '.') {
+            memcpy(place->name, path, length);
+            place->name[length] = '\0';
+        }
+        path += length;
+    }
 }
 
 /* Changes. */
@@ -123,11 +205,12 @@ static void apply_name_change(struct pawl_io_mem_name *names,
                               const struct pawl_io_mem_change *change)
 {
     if (change->kind == PAWL_IO_MEM_UNLINK) {
-        forget_name(names, change->path);
+        forget_name(names, &change->to);
         return;
     }
-    forget_name(names, change->from);
-    set_name(names, change->path, change->file_index);
+    if (change->from.name[0] != '\0')
+        forget_name(names, &change->from);
+    set_name(names, &change->to, change->file_index);
 }
 
 static bool is_name_change(const struct pawl_io_mem_change *change)
@@ -150,61 +233,74 @@ static void forget_changes(struct pawl_io_mem *mem, const bool *is_settled)
 
 /* The table. */
 
-static struct pawl_io_mem_fd *fd_of(struct pawl_io_mem *mem, int fd, bool is_folder)
+/* Names a new file; certain once the folder is synced. */
+static int make_named(struct pawl_io_mem *mem, const struct pawl_io_mem_place *place,
+                      enum pawl_io_mem_kind kind)
 {
-    int i = fd - FD_FIRST;
-    if (i < 0 || i >= PAWL_IO_MEM_FDS_MAX || !mem->fds[i].is_open ||
-        mem->fds[i].is_folder != is_folder)
-        return NULL;
-    return &mem->fds[i];
+    int index = make_file(mem, kind);
+    if (index < 0)
+        return index;
+    struct pawl_io_mem_change *change = add_change(mem, PAWL_IO_MEM_LINK);
+    change->file_index = (unsigned)index;
+    change->to = *place;
+    apply_name_change(mem->names, change);
+    return index;
 }
 
-static int open_file(struct pawl_io_mem *mem, struct pawl_io_mem_fd *fd, const char *path,
+/* The file of an open; -errno. */
+static int open_file(struct pawl_io_mem *mem, int folder, const struct pawl_io_mem_place *place,
                      int flags)
 {
-    struct pawl_io_mem_name *name = find(mem->names, path);
-    if (name && (flags & O_EXCL))
-        return -EEXIST;
-    if (!name && !(flags & O_CREAT))
-        return -ENOENT;
+    bool wants_folder = (flags & O_DIRECTORY) != 0;
+    if (place->name[0] == '\0')
+        return wants_folder ? (int)place->folder_index : -EISDIR;
+
+    const struct pawl_io_mem_name *name = find(mem->names, place);
     if (name) {
-        fd->file_index = name->file_index;
-        return 0;
+        bool is_folder = mem->files[name->file_index].kind == PAWL_IO_MEM_FOLDER;
+        if (flags & O_EXCL)
+            return -EEXIST;
+        if (mem->files[name->file_index].kind == PAWL_IO_MEM_SYMLINK)
+            return -ELOOP;
+        if (is_folder != wants_folder)
+            return is_folder ? -EISDIR : -ENOTDIR;
+        return (int)name->file_index;
     }
-    if (mem->file_count == PAWL_IO_MEM_FILES_MAX)
-        return -ENOSPC;
-    fd->file_index = mem->file_count++;
-    set_name(mem->names, path, fd->file_index);
-    struct pawl_io_mem_change *change = add_change(mem, PAWL_IO_MEM_LINK);
-    change->file_index = fd->file_index;
-    strcpy(change->path, path);
-    return 0;
+    if (wants_folder && folder == PAWL_IO_CWD) {
+        int index = make_file(mem, PAWL_IO_MEM_FOLDER);
+        if (index > 0) {
+            set_name(mem->names, place, (unsigned)index);
+            set_name(mem->synced_names, place, (unsigned)index);
+        }
+        return index;
+    }
+    if (wants_folder || !(flags & O_CREAT))
+        return -ENOENT;
+    return make_named(mem, place, PAWL_IO_MEM_PLAIN);
 }
 
 static int mem_open(struct pawl_io *io, int folder, const char *name, int flags, mode_t mode)
 {
     (void)mode;
     struct pawl_io_mem *mem = mem_of(io);
-    char path[PAWL_IO_MEM_PATH_MAX];
+    struct pawl_io_mem_place place;
     if (!enter(mem))
         return -EIO;
-    if (folder != PAWL_IO_CWD && !fd_of(mem, folder, true))
-        return -EBADF;
-    if (!join(path, mem, folder, name))
-        return -ENAMETOOLONG;
+    int index = resolve(mem, folder, name, &place);
+    if (index == 0)
+        index = open_file(mem, folder, &place, flags);
+    if (index < 0)
+        return index;
 
     for (int i = 0; i < PAWL_IO_MEM_FDS_MAX; i++) {
-        struct pawl_io_mem_fd *fd = &mem->fds[i];
-        if (fd->is_open)
+        if (mem->fds[i].is_open)
             continue;
-        int code = 0;
-        fd->is_folder = (flags & O_DIRECTORY) != 0;
-        if (fd->is_folder)
-            strcpy(fd->path, path);
-        else
-            code = open_file(mem, fd, path, flags);
-        fd->is_open = code == 0;
-        return code == 0 ? FD_FIRST + i : code;
+        mem->fds[i] = (struct pawl_io_mem_fd){
+            .is_open = true,
+            .is_folder = mem->files[index].kind == PAWL_IO_MEM_FOLDER,
+            .file_index = (unsigned)index,
+        };
+        return FD_FIRST + i;
     }
     return -EMFILE;
 }
@@ -322,7 +418,7 @@ static int mem_sync_folder(struct pawl_io *io, int folder)
     bool is_settled[PAWL_IO_MEM_PENDING_MAX];
     for (unsigned i = 0; i < mem->change_count; i++) {
         const struct pawl_io_mem_change *change = &mem->changes[i];
-        is_settled[i] = is_name_change(change) && is_in_folder(change->path, open->path);
+        is_settled[i] = is_name_change(change) && change->to.folder_index == open->file_index;
         if (is_settled[i])
             apply_name_change(mem->synced_names, change);
     }
@@ -330,45 +426,126 @@ static int mem_sync_folder(struct pawl_io *io, int folder)
     return 0;
 }
 
+/* Whether a rename may put a file in the place of another. */
+static int check_replaced(const struct pawl_io_mem *mem, unsigned from_index, unsigned to_index)
+{
+    bool is_from_folder = mem->files[from_index].kind == PAWL_IO_MEM_FOLDER;
+    bool is_to_folder = mem->files[to_index].kind == PAWL_IO_MEM_FOLDER;
+    if (is_from_folder != is_to_folder)
+        return is_to_folder ? -EISDIR : -ENOTDIR;
+    return is_to_folder && has_names(mem, to_index) ? -ENOTEMPTY : 0;
+}
+
 static int mem_rename(struct pawl_io *io, int folder, const char *from, const char *to)
 {
     struct pawl_io_mem *mem = mem_of(io);
-    char from_path[PAWL_IO_MEM_PATH_MAX];
-    char to_path[PAWL_IO_MEM_PATH_MAX];
+    struct pawl_io_mem_place from_place;
+    struct pawl_io_mem_place to_place;
     if (!enter(mem))
         return -EIO;
-    if (folder != PAWL_IO_CWD && !fd_of(mem, folder, true))
-        return -EBADF;
-    if (!join(from_path, mem, folder, from) || !join(to_path, mem, folder, to))
-        return -ENAMETOOLONG;
-    const struct pawl_io_mem_name *name = find(mem->names, from_path);
+    int code = resolve(mem, folder, from, &from_place);
+    if (code == 0)
+        code = resolve(mem, folder, to, &to_place);
+    if (code != 0)
+        return code;
+    const struct pawl_io_mem_name *name = find(mem->names, &from_place);
     if (!name)
         return -ENOENT;
+    const struct pawl_io_mem_name *replaced = find(mem->names, &to_place);
+    if (replaced && (code = check_replaced(mem, name->file_index, replaced->file_index)) != 0)
+        return code;
 
     struct pawl_io_mem_change *change = add_change(mem, PAWL_IO_MEM_LINK);
     change->file_index = name->file_index;
-    strcpy(change->path, to_path);
-    strcpy(change->from, from_path);
+    change->to = to_place;
+    change->from = from_place;
+    apply_name_change(mem->names, change);
+    return 0;
+}
+
+/* Unlink and rmdir. */
+static int remove_name(struct pawl_io_mem *mem, int folder, const char *path, bool is_folder)
+{
+    struct pawl_io_mem_place place;
+    int code = resolve(mem, folder, path, &place);
+    if (code != 0)
+        return code;
+    const struct pawl_io_mem_name *name = find(mem->names, &place);
+    if (!name)
+        return -ENOENT;
+    if ((mem->files[name->file_index].kind == PAWL_IO_MEM_FOLDER) != is_folder)
+        return is_folder ? -ENOTDIR : -EISDIR;
+    if (is_folder && has_names(mem, name->file_index))
+        return -ENOTEMPTY;
+
+    struct pawl_io_mem_change *change = add_change(mem, PAWL_IO_MEM_UNLINK);
+    change->file_index = name->file_index;
+    change->to = place;
     apply_name_change(mem->names, change);
     return 0;
 }
 
 static int mem_unlink(struct pawl_io *io, int folder, const char *name)
 {
+    return enter(mem_of(io)) ? remove_name(mem_of(io), folder, name, false) : -EIO;
+}
+
+static int mem_rmdir(struct pawl_io *io, int folder, const char *name)
+{
+    return enter(mem_of(io)) ? remove_name(mem_of(io), folder, name, true) : -EIO;
+}
+
+/* A folder or a link: its index, or -errno. */
+static int make_new(struct pawl_io_mem *mem, int folder, const char *path,
+                    enum pawl_io_mem_kind kind)
+{
+    struct pawl_io_mem_place place;
+    int code = resolve(mem, folder, path, &place);
+    if (code != 0)
+        return code;
+    if (place.name[0] == '\0' || find(mem->names, &place))
+        return -EEXIST;
+    return make_named(mem, &place, kind);
+}
+
+static int mem_mkdir(struct pawl_io *io, int folder, const char *name, mode_t mode)
+{
+    (void)mode;
+    if (!enter(mem_of(io)))
+        return -EIO;
+    int index = make_new(mem_of(io), folder, name, PAWL_IO_MEM_FOLDER);
+    return index < 0 ? index : 0;
+}
+
+static int mem_symlink(struct pawl_io *io, int folder, const char *target, const char *name)
+{
     struct pawl_io_mem *mem = mem_of(io);
-    char path[PAWL_IO_MEM_PATH_MAX];
     if (!enter(mem))
         return -EIO;
-    if (folder != PAWL_IO_CWD && !fd_of(mem, folder, true))
-        return -EBADF;
-    if (!join(path, mem, folder, name))
-        return -ENAMETOOLONG;
-    if (!find(mem->names, path))
-        return -ENOENT;
+    int index = make_new(mem, folder, name, PAWL_IO_MEM_SYMLINK);
+    if (index < 0)
+        return index;
+    put(&mem->files[index].now, target, strlen(target) + 1, 0);
+    put(&mem->files[index].synced, target, strlen(target) + 1, 0); /* its name is what counts */
+    return 0;
+}
 
-    struct pawl_io_mem_change *change = add_change(mem, PAWL_IO_MEM_UNLINK);
-    strcpy(change->path, path);
-    apply_name_change(mem->names, change);
+static int mem_readlink(struct pawl_io *io, int folder, const char *path, char *target,
+                        size_t target_bytes)
+{
+    struct pawl_io_mem *mem = mem_of(io);
+    struct pawl_io_mem_place place;
+    if (!enter(mem))
+        return -EIO;
+    int code = resolve(mem, folder, path, &place);
+    if (code != 0)
+        return code;
+    const struct pawl_io_mem_name *name = find(mem->names, &place);
+    if (!name)
+        return -ENOENT;
+    if (mem->files[name->file_index].kind != PAWL_IO_MEM_SYMLINK)
+        return -EINVAL;
+    snprintf(target, target_bytes, "%s", (const char *)mem->files[name->file_index].now.data);
     return 0;
 }
 
@@ -384,13 +561,9 @@ static int mem_list(struct pawl_io *io, int folder, int (*each)(void *arg, const
 
     int code = 0;
     for (unsigned i = 0; i < PAWL_IO_MEM_FILES_MAX && code == 0; i++) {
-        const char *path = mem->names[i].path;
-        if (path[0] == '\0' || !is_in_folder(path, open->path))
-            continue;
-        char name[PAWL_IO_MEM_PATH_MAX];
-        const char *slash = strrchr(path, '/');
-        strcpy(name, slash ? slash + 1 : path);
-        code = each(arg, name);
+        struct pawl_io_mem_place place = mem->names[i].place;
+        if (place.name[0] != '\0' && place.folder_index == open->file_index)
+            code = each(arg, place.name);
     }
     return code;
 }
@@ -421,10 +594,16 @@ void pawl_io_mem_open(struct pawl_io_mem *mem)
         .sync_folder = mem_sync_folder,
         .rename = mem_rename,
         .unlink = mem_unlink,
+        .mkdir = mem_mkdir,
+        .rmdir = mem_rmdir,
+        .symlink = mem_symlink,
+        .readlink = mem_readlink,
         .list = mem_list,
         .close = mem_close,
     };
     mem->changes = must(calloc(PAWL_IO_MEM_PENDING_MAX, sizeof(*mem->changes)));
+    mem->files[0].kind = PAWL_IO_MEM_FOLDER;
+    mem->file_count = 1;
     mem->cut_after = UINT64_MAX;
 }
 

@@ -14,8 +14,10 @@
  * rename is atomic. That is more than any one file system does to its users, so what holds here
  * holds on all.
  *
- * Folders exist by being named; names are relative to the folder opened. Thread safety: one
- * call at a time.
+ * A folder made by mkdir is a name of the folder above it, and as certain. What is opened
+ * relative to PAWL_IO_CWD has its folders made on the way, and certain at once: tests need no
+ * preparation. A rename takes a folder along with all in it. Links are read, not followed.
+ * Thread safety: one call at a time.
  */
 #ifndef PAWL_RUNTIME_IO_MEM_H
 #define PAWL_RUNTIME_IO_MEM_H
@@ -24,9 +26,9 @@
 
 #include "runtime/io.h"
 
-#define PAWL_IO_MEM_FILES_MAX   128
+#define PAWL_IO_MEM_FILES_MAX   512 /* folders and links too */
 #define PAWL_IO_MEM_FDS_MAX     32
-#define PAWL_IO_MEM_PATH_MAX    512
+#define PAWL_IO_MEM_NAME_MAX    256
 #define PAWL_IO_MEM_PENDING_MAX 4096
 
 enum pawl_io_cut {
@@ -43,12 +45,19 @@ struct pawl_io_mem_bytes {
 };
 
 struct pawl_io_mem_file {
-    struct pawl_io_mem_bytes now;    /* what a reader sees */
+    enum pawl_io_mem_kind { PAWL_IO_MEM_PLAIN, PAWL_IO_MEM_FOLDER, PAWL_IO_MEM_SYMLINK } kind;
+    struct pawl_io_mem_bytes now;    /* what a reader sees; of a link, its text */
     struct pawl_io_mem_bytes synced; /* what is certain */
 };
 
+/* Where a name is: in the folder whose file has this index. */
+struct pawl_io_mem_place {
+    unsigned folder_index;
+    char name[PAWL_IO_MEM_NAME_MAX]; /* "": none */
+};
+
 struct pawl_io_mem_name {
-    char path[PAWL_IO_MEM_PATH_MAX]; /* "": this entry is free */
+    struct pawl_io_mem_place place; /* without a name, this entry is free */
     unsigned file_index;
 };
 
@@ -57,29 +66,28 @@ struct pawl_io_mem_change {
     enum pawl_io_mem_change_kind {
         PAWL_IO_MEM_WRITE,
         PAWL_IO_MEM_TRUNCATE, /* also what allocate does to the size */
-        PAWL_IO_MEM_LINK,     /* path now names the file; `from`, unless "", no longer does */
+        PAWL_IO_MEM_LINK,     /* `to` now names the file; `from`, if any, no longer does */
         PAWL_IO_MEM_UNLINK,
     } kind;
     unsigned file_index;
     uint64_t offset_bytes; /* or the new size */
     unsigned char *bytes;  /* of a write; owned */
     size_t byte_count;
-    char path[PAWL_IO_MEM_PATH_MAX];
-    char from[PAWL_IO_MEM_PATH_MAX];
+    struct pawl_io_mem_place to;
+    struct pawl_io_mem_place from;
 };
 
 struct pawl_io_mem_fd {
     bool is_open;
     bool is_folder;
     unsigned file_index;
-    char path[PAWL_IO_MEM_PATH_MAX]; /* of a folder */
 };
 
 struct pawl_io_mem {
     struct pawl_io io; /* first; pass its address */
 
     struct pawl_io_mem_file files[PAWL_IO_MEM_FILES_MAX];
-    unsigned file_count;
+    unsigned file_count; /* the first is the working directory */
     struct pawl_io_mem_name names[PAWL_IO_MEM_FILES_MAX];        /* what a reader sees */
     struct pawl_io_mem_name synced_names[PAWL_IO_MEM_FILES_MAX]; /* what is certain */
     struct pawl_io_mem_change *changes;
@@ -96,7 +104,7 @@ struct pawl_io_mem {
     uint64_t sync_count;
 };
 
-/* An empty disk, of some 5 MiB; aborts when memory is out. */
+/* An empty disk, of some 3 MiB; aborts when memory is out. */
 void pawl_io_mem_open(struct pawl_io_mem *mem);
 
 /* Call number call_count + 1 (counted from 1 since the last open or restart), and all later

@@ -50,6 +50,14 @@ int64_t pawl_io_queue_do(struct pawl_io_queue *queue, const struct pawl_io_op *o
         return pawl_io_unlink(io, op->folder, op->name);
     case PAWL_IO_OP_SYNC_FOLDER:
         return pawl_io_sync_folder(io, op->folder);
+    case PAWL_IO_OP_SYNC_SLOT:
+        return pawl_io_sync_folder(io, *fd);
+    case PAWL_IO_OP_MKDIR:
+        return pawl_io_mkdir(io, op->folder, op->name, op->mode);
+    case PAWL_IO_OP_RMDIR:
+        return pawl_io_rmdir(io, op->folder, op->name);
+    case PAWL_IO_OP_SYMLINK:
+        return pawl_io_symlink(io, op->folder, op->to, op->name);
     }
     return -EINVAL;
 }

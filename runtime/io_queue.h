@@ -53,6 +53,10 @@ enum pawl_io_op_kind {
     PAWL_IO_OP_RENAME,      /* folder, name, to */
     PAWL_IO_OP_UNLINK,      /* folder, name */
     PAWL_IO_OP_SYNC_FOLDER, /* folder */
+    PAWL_IO_OP_SYNC_SLOT,   /* slot, which was opened as a folder */
+    PAWL_IO_OP_MKDIR,       /* folder, name, mode */
+    PAWL_IO_OP_RMDIR,       /* folder, name */
+    PAWL_IO_OP_SYMLINK,     /* folder, name, to = the link's text */
 };
 
 struct pawl_io_op {

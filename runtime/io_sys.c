@@ -78,6 +78,33 @@ static int sys_unlink(struct pawl_io *io, int folder, const char *name)
     return unlinkat(folder, name, 0) != 0 ? -errno : 0;
 }
 
+static int sys_mkdir(struct pawl_io *io, int folder, const char *name, mode_t mode)
+{
+    (void)io;
+    return mkdirat(folder, name, mode) != 0 ? -errno : 0;
+}
+
+static int sys_rmdir(struct pawl_io *io, int folder, const char *name)
+{
+    (void)io;
+    return unlinkat(folder, name, AT_REMOVEDIR) != 0 ? -errno : 0;
+}
+
+static int sys_symlink(struct pawl_io *io, int folder, const char *target, const char *name)
+{
+    (void)io;
+    return symlinkat(target, folder, name) != 0 ? -errno : 0;
+}
+
+static int sys_readlink(struct pawl_io *io, int folder, const char *name, char *target,
+                        size_t target_bytes)
+{
+    (void)io;
+    ssize_t length = readlinkat(folder, name, target, target_bytes - 1);
+    target[length < 0 ? 0 : length] = '\0';
+    return length < 0 ? -errno : 0;
+}
+
 static int sys_list(struct pawl_io *io, int folder, int (*each)(void *arg, const char *name),
                     void *arg)
 {
@@ -126,6 +153,10 @@ static struct pawl_io sys = {
     .sync_folder = sys_sync_folder,
     .rename = sys_rename,
     .unlink = sys_unlink,
+    .mkdir = sys_mkdir,
+    .rmdir = sys_rmdir,
+    .symlink = sys_symlink,
+    .readlink = sys_readlink,
     .list = sys_list,
     .close = sys_close,
 };

@@ -52,8 +52,9 @@ static int refused(struct pawl_err *err, int code, const char *what)
 static int check_abilities(struct io_uring *ring, struct pawl_err *err)
 {
     static const int needed[] = {
-        IORING_OP_OPENAT, IORING_OP_CLOSE,    IORING_OP_FALLOCATE, IORING_OP_WRITE,
-        IORING_OP_FSYNC,  IORING_OP_RENAMEAT, IORING_OP_UNLINKAT,
+        IORING_OP_OPENAT,   IORING_OP_CLOSE,   IORING_OP_FALLOCATE,
+        IORING_OP_WRITE,    IORING_OP_FSYNC,   IORING_OP_RENAMEAT,
+        IORING_OP_UNLINKAT, IORING_OP_MKDIRAT, IORING_OP_SYMLINKAT,
     };
     struct io_uring_probe *probe =
         calloc(1, sizeof(*probe) + PROBE_OP_COUNT * sizeof(probe->ops[0]));
@@ -164,6 +165,19 @@ static void prepare(struct io_uring_sqe *sqe, const struct pawl_io_op *op, size_
         break;
     case PAWL_IO_OP_SYNC_FOLDER:
         io_uring_prep_fsync(sqe, op->folder, 0);
+        break;
+    case PAWL_IO_OP_SYNC_SLOT: /* not DATASYNC: a name may be no datum of its folder */
+        io_uring_prep_fsync(sqe, slot, 0);
+        flags |= IOSQE_FIXED_FILE;
+        break;
+    case PAWL_IO_OP_MKDIR:
+        io_uring_prep_mkdirat(sqe, op->folder, op->name, op->mode);
+        break;
+    case PAWL_IO_OP_RMDIR:
+        io_uring_prep_unlinkat(sqe, op->folder, op->name, AT_REMOVEDIR);
+        break;
+    case PAWL_IO_OP_SYMLINK:
+        io_uring_prep_symlinkat(sqe, op->to, op->folder, op->name);
         break;
     }
     sqe->flags = (unsigned char)flags;

@@ -58,15 +58,78 @@ static void use_the_table(struct pawl_io *io, const char *folder_path)
     ck_assert_int_eq(pawl_io_close(io, folder), 0);
 }
 
+static int note_name(void *arg, const char *name)
+{
+    strcat(arg, name);
+    return 0;
+}
+
+/* Folders and links, likewise. */
+static void use_folders(struct pawl_io *io, const char *folder_path)
+{
+    int folder = pawl_io_open(io, PAWL_IO_CWD, folder_path, O_RDONLY | O_DIRECTORY, 0);
+    ck_assert_int_ge(folder, 0);
+    ck_assert_int_eq(pawl_io_open(io, folder, "a", O_RDONLY | O_DIRECTORY, 0), -ENOENT);
+    ck_assert_int_eq(pawl_io_mkdir(io, folder, "a/b", 0700), -ENOENT);
+    ck_assert_int_eq(pawl_io_mkdir(io, folder, "a", 0700), 0);
+    ck_assert_int_eq(pawl_io_mkdir(io, folder, "a", 0700), -EEXIST);
+    ck_assert_int_eq(pawl_io_mkdir(io, folder, "a/b", 0700), 0);
+    int fd = pawl_io_open(io, folder, "a/b/x", O_WRONLY | O_CREAT | O_EXCL, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(pawl_io_write_all(io, fd, "text", 4, 0), 0);
+    ck_assert_int_eq(pawl_io_close(io, fd), 0);
+
+    ck_assert_int_eq(pawl_io_open(io, folder, "a/b/x/y", O_RDONLY, 0), -ENOTDIR);
+    ck_assert_int_eq(pawl_io_open(io, folder, "a/b/x", O_RDONLY | O_DIRECTORY, 0), -ENOTDIR);
+    ck_assert_int_eq(pawl_io_unlink(io, folder, "a"), -EISDIR);
+    ck_assert_int_eq(pawl_io_rmdir(io, folder, "a"), -ENOTEMPTY);
+    ck_assert_int_eq(pawl_io_rmdir(io, folder, "a/b/x"), -ENOTDIR);
+    ck_assert_int_eq(pawl_io_mkdir(io, folder, "full", 0700), 0);
+    ck_assert_int_eq(pawl_io_mkdir(io, folder, "full/x", 0700), 0);
+    ck_assert_int_eq(pawl_io_rename(io, folder, "a", "full"), -ENOTEMPTY);
+    ck_assert_int_eq(pawl_io_rename(io, folder, "a/b/x", "full"), -EISDIR);
+    ck_assert_int_eq(pawl_io_rename(io, folder, "a", "a/b/x"),
+                     io == pawl_io_sys() ? -EINVAL : -ENOTDIR);
+    ck_assert_int_eq(pawl_io_rename(io, folder, "a", "c"), 0);
+    ck_assert_int_eq(pawl_io_open(io, folder, "a/b/x", O_RDONLY, 0), -ENOENT);
+    int moved = pawl_io_open(io, folder, "c/b", O_RDONLY | O_DIRECTORY, 0);
+    ck_assert_int_ge(moved, 0);
+    char names[64] = "";
+    ck_assert_int_eq(pawl_io_list(io, moved, note_name, names), 0);
+    ck_assert_str_eq(names, "x");
+    ck_assert_int_eq(pawl_io_sync_folder(io, moved), 0);
+    ck_assert_int_eq(pawl_io_close(io, moved), 0);
+
+    char target[8];
+    ck_assert_int_eq(pawl_io_readlink(io, folder, "last", target, sizeof(target)), -ENOENT);
+    ck_assert_int_eq(pawl_io_symlink(io, folder, "c", "last"), 0);
+    ck_assert_int_eq(pawl_io_symlink(io, folder, "d", "last"), -EEXIST);
+    ck_assert_int_eq(pawl_io_symlink(io, folder, "000500", "new"), 0);
+    ck_assert_int_eq(pawl_io_rename(io, folder, "new", "last"), 0);
+    ck_assert_int_eq(pawl_io_readlink(io, folder, "last", target, sizeof(target)), 0);
+    ck_assert_str_eq(target, "000500");
+    ck_assert_int_eq(pawl_io_readlink(io, folder, "last", target, 4), 0);
+    ck_assert_str_eq(target, "000");
+    ck_assert_int_eq(pawl_io_readlink(io, folder, "c", target, sizeof(target)), -EINVAL);
+    ck_assert_int_eq(pawl_io_unlink(io, folder, "last"), 0);
+    ck_assert_int_eq(pawl_io_unlink(io, folder, "c/b/x"), 0);
+    ck_assert_int_eq(pawl_io_rmdir(io, folder, "c/b"), 0);
+    ck_assert_int_eq(pawl_io_rmdir(io, folder, "c"), 0);
+    ck_assert_int_eq(pawl_io_rmdir(io, folder, "c"), -ENOENT);
+    ck_assert_int_eq(pawl_io_close(io, folder), 0);
+}
+
 START_TEST(the_system_and_the_memory_do_the_same)
 {
     struct scratch scratch;
     scratch_open(&scratch);
     int fd_count = temp_fd_count();
     use_the_table(pawl_io_sys(), scratch.path);
+    use_folders(pawl_io_sys(), scratch.path);
     ck_assert_int_eq(temp_fd_count(), fd_count);
     pawl_io_mem_open(&mem);
     use_the_table(&mem.io, "run");
+    use_folders(&mem.io, "run");
     ck_assert_uint_eq(pawl_io_mem_open_count(&mem), 0);
     pawl_io_mem_close(&mem);
     scratch_close(&scratch);
@@ -77,6 +140,7 @@ START_TEST(a_descriptor_that_is_none_is_an_error_of_every_call)
 {
     struct pawl_io *tables[2] = {pawl_io_sys(), &mem.io};
     char byte = 0;
+    char text[8];
     uint64_t size_bytes;
     pawl_io_mem_open(&mem);
     for (int i = 0; i < 2; i++) {
@@ -92,6 +156,10 @@ START_TEST(a_descriptor_that_is_none_is_an_error_of_every_call)
         ck_assert_int_eq(pawl_io_sync_folder(io, 999), -EBADF);
         ck_assert_int_eq(pawl_io_rename(io, 999, "x", "y"), -EBADF);
         ck_assert_int_eq(pawl_io_unlink(io, 999, "x"), -EBADF);
+        ck_assert_int_eq(pawl_io_mkdir(io, 999, "x", 0700), -EBADF);
+        ck_assert_int_eq(pawl_io_rmdir(io, 999, "x"), -EBADF);
+        ck_assert_int_eq(pawl_io_symlink(io, 999, "x", "y"), -EBADF);
+        ck_assert_int_eq(pawl_io_readlink(io, 999, "x", text, sizeof(text)), -EBADF);
         ck_assert_int_eq(pawl_io_list(io, 999, NULL, NULL), -EBADF);
         ck_assert_int_eq(pawl_io_close(io, 999), -EBADF);
     }
@@ -251,6 +319,54 @@ START_TEST(a_cut_takes_names_and_content_that_were_not_synced)
 }
 END_TEST
 
+/* A folder with a file in it; what is synced, is told by the letters: f the file, i the inner
+ * folder, o the outer one. */
+static void put_in_folder(struct pawl_io *io, const char *synced)
+{
+    int folder = pawl_io_open(io, PAWL_IO_CWD, "run", O_RDONLY | O_DIRECTORY, 0);
+    ck_assert_int_eq(pawl_io_mkdir(io, folder, "tmp", 0700), 0);
+    put_file(io, "run/tmp/x", "text", strchr(synced, 'f') != NULL);
+    int inner = pawl_io_open(io, folder, "tmp", O_RDONLY | O_DIRECTORY, 0);
+    if (strchr(synced, 'i'))
+        ck_assert_int_eq(pawl_io_sync_folder(io, inner), 0);
+    ck_assert_int_eq(pawl_io_rename(io, folder, "tmp", "000001"), 0);
+    if (strchr(synced, 'o'))
+        ck_assert_int_eq(pawl_io_sync_folder(io, folder), 0);
+    pawl_io_close(io, inner);
+    pawl_io_close(io, folder);
+}
+
+START_TEST(a_cut_takes_a_folder_whose_name_was_not_synced_with_all_in_it)
+{
+    static const struct {
+        const char *synced;
+        int64_t count; /* of bytes in the file, or -errno */
+    } cases[] = {{"fi", -ENOENT}, {"fo", -ENOENT}, {"io", 0}, {"fio", 4}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pawl_io_mem_open(&mem);
+        put_in_folder(&mem.io, cases[i].synced);
+        ck_assert_int_eq(file_bytes(&mem.io, "run/000001/x"), 4);
+        pawl_io_mem_restart(&mem, PAWL_IO_CUT_SYNCED, 0);
+        ck_assert_int_eq(file_bytes(&mem.io, "run/000001/x"), cases[i].count);
+        pawl_io_mem_close(&mem);
+    }
+}
+END_TEST
+
+START_TEST(files_that_nobody_names_make_room_for_others)
+{
+    pawl_io_mem_open(&mem);
+    for (int i = 0; i < 3 * PAWL_IO_MEM_FILES_MAX; i++) {
+        put_file(&mem.io, "run/x", "text", true);
+        int folder = pawl_io_open(&mem.io, PAWL_IO_CWD, "run", O_RDONLY | O_DIRECTORY, 0);
+        ck_assert_int_eq(pawl_io_unlink(&mem.io, folder, "x"), 0);
+        ck_assert_int_eq(pawl_io_sync_folder(&mem.io, folder), 0);
+        pawl_io_close(&mem.io, folder);
+    }
+    pawl_io_mem_close(&mem);
+}
+END_TEST
+
 START_TEST(a_rename_without_a_sync_can_lose_both_contents)
 {
     /* What makes the order in durable.h necessary: the model must be able to show it. */
@@ -276,6 +392,7 @@ START_TEST(after_a_cut_no_call_succeeds_and_descriptors_can_be_closed)
     int fd = pawl_io_open(&mem.io, PAWL_IO_CWD, "x", O_RDWR | O_CREAT, 0600);
     pawl_io_mem_cut_after(&mem, 1);
     char byte = 0;
+    char text[8];
     uint64_t size_bytes;
     ck_assert_int_eq(pawl_io_open(&mem.io, PAWL_IO_CWD, "y", O_CREAT, 0600), -EIO);
     ck_assert_int_eq(pawl_io_read(&mem.io, fd, &byte, 1, 0), -EIO);
@@ -286,6 +403,10 @@ START_TEST(after_a_cut_no_call_succeeds_and_descriptors_can_be_closed)
     ck_assert_int_eq(pawl_io_sync(&mem.io, fd), -EIO);
     ck_assert_int_eq(pawl_io_rename(&mem.io, PAWL_IO_CWD, "x", "y"), -EIO);
     ck_assert_int_eq(pawl_io_unlink(&mem.io, PAWL_IO_CWD, "x"), -EIO);
+    ck_assert_int_eq(pawl_io_mkdir(&mem.io, PAWL_IO_CWD, "z", 0700), -EIO);
+    ck_assert_int_eq(pawl_io_rmdir(&mem.io, PAWL_IO_CWD, "z"), -EIO);
+    ck_assert_int_eq(pawl_io_symlink(&mem.io, PAWL_IO_CWD, "z", "y"), -EIO);
+    ck_assert_int_eq(pawl_io_readlink(&mem.io, PAWL_IO_CWD, "y", text, sizeof(text)), -EIO);
     ck_assert_int_eq(pawl_io_list(&mem.io, fd, NULL, NULL), -EIO);
     ck_assert_int_eq(pawl_io_sync_folder(&mem.io, fd), -EIO);
     ck_assert_int_eq(pawl_io_close(&mem.io, fd), -EIO);
@@ -343,6 +464,10 @@ START_TEST(a_failed_operation_of_any_kind_cancels_the_rest_in_every_runner)
         {.kind = PAWL_IO_OP_RENAME, .folder = folder, .name = "missing", .to = "y"},
         {.kind = PAWL_IO_OP_UNLINK, .folder = folder, .name = "missing"},
         {.kind = PAWL_IO_OP_SYNC_FOLDER, .folder = pipe_fds[0]},
+        {.kind = PAWL_IO_OP_SYNC_SLOT},
+        {.kind = PAWL_IO_OP_MKDIR, .folder = folder, .name = "missing/y", .mode = 0700},
+        {.kind = PAWL_IO_OP_RMDIR, .folder = folder, .name = "x"},
+        {.kind = PAWL_IO_OP_SYMLINK, .folder = folder, .name = "x", .to = "y"},
     };
 
     for (size_t i = 0; i < KIND_COUNT; i++) {
@@ -382,6 +507,43 @@ START_TEST(a_failed_operation_of_any_kind_cancels_the_rest_in_every_runner)
     close(pipe_fds[1]);
     close(folder);
     scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_chain_makes_folders_and_links_in_every_runner)
+{
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        struct pawl_io_queue queue;
+        if (!open_queue(&queue, kinds[i]))
+            continue;
+        struct scratch scratch;
+        scratch_open(&scratch);
+        int folder = open(scratch.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct pawl_io_op ops[] = {
+            {.kind = PAWL_IO_OP_MKDIR, .folder = folder, .name = "a", .mode = 0700},
+            {.kind = PAWL_IO_OP_MKDIR, .folder = folder, .name = "a/b", .mode = 0700},
+            {.kind = PAWL_IO_OP_OPEN,
+             .folder = folder,
+             .name = "a",
+             .flags = O_RDONLY | O_DIRECTORY},
+            {.kind = PAWL_IO_OP_SYNC_SLOT},
+            {.kind = PAWL_IO_OP_CLOSE},
+            {.kind = PAWL_IO_OP_RMDIR, .folder = folder, .name = "a/b"},
+            {.kind = PAWL_IO_OP_SYMLINK, .folder = folder, .name = "last", .to = "a"},
+        };
+        unsigned count = sizeof(ops) / sizeof(ops[0]);
+        run(&queue, ops, count, PAWL_IO_STOP_AT_FAILURE);
+        for (unsigned k = 0; k < count; k++)
+            ck_assert_int_eq(ops[k].result, 0);
+        pawl_io_queue_close(&queue);
+        char target[8];
+        ck_assert_int_eq(
+            pawl_io_readlink(pawl_io_sys(), folder, "last", target, sizeof(target)), 0);
+        ck_assert_str_eq(target, "a");
+        ck_assert_int_eq(scratch_file_count(&scratch), 2);
+        close(folder);
+        scratch_close(&scratch);
+    }
 }
 END_TEST
 
@@ -661,9 +823,12 @@ PAWL_TEST_MAIN(
     a_descriptor_that_is_none_is_an_error_of_every_call, the_folder_of_a_path_is_found,
     listing_stops_when_told, an_interrupted_call_is_retried_but_not_for_ever,
     FAULT_TESTS a_cut_takes_names_and_content_that_were_not_synced,
+    a_cut_takes_a_folder_whose_name_was_not_synced_with_all_in_it,
+    files_that_nobody_names_make_room_for_others,
     a_rename_without_a_sync_can_lose_both_contents,
     after_a_cut_no_call_succeeds_and_descriptors_can_be_closed,
     a_failed_operation_of_any_kind_cancels_the_rest_in_every_runner,
+    a_chain_makes_folders_and_links_in_every_runner,
     a_short_write_cancels_the_rest_in_every_runner, closing_a_queue_waits_and_closes_its_files,
     a_chain_that_cannot_be_is_refused_with_the_rule,
     waiting_is_bounded_and_a_second_chain_is_busy, waiting_for_the_kernel_is_bounded_too,
