@@ -1,7 +1,18 @@
 #include "shm/bench_pair.h"
 
+#include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/clock.h"
+#include "shm/distance.h"
+
+#define PROBE_NS    (200 * PAWL_NS_PER_MS)
+#define CORE_NS_MAX 35 /* 25 is what a core shows */
 
 static cpu_set_t allowed; /* none: not asked yet */
 
@@ -59,6 +70,37 @@ void pawl_bench_release_cores(void)
 {
     if (CPU_COUNT(&allowed))
         sched_setaffinity(0, sizeof(allowed), &allowed);
+}
+
+int pawl_bench_distance(uint32_t *distance_ns, struct pawl_err *err)
+{
+    struct pawl_bench_pair pair;
+    *distance_ns = 0;
+    int status = pawl_bench_pair_open(&pair, 2, 64, true, err);
+    if (status)
+        return status;
+    /* As in bench_ring.c: the child begins on its own core. */
+    pid_t child = pawl_bench_pin(1, false) ? fork() : -1;
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        pawl_bench_pin(1, true);
+        _exit(!pawl_distance_answer(&pair.rx, PROBE_NS));
+    }
+    if (child > 0) {
+        pawl_bench_pin(0, true);
+        *distance_ns = pawl_distance_probe(&pair.tx, PROBE_NS);
+        pawl_bench_unpin();
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    pawl_bench_pair_close(&pair);
+    return child > 0 ? 0 : pawl_err_set(err, ENOTSUP, "bench: needs two cores");
+}
+
+const char *pawl_bench_class(uint32_t distance_ns)
+{
+    return distance_ns && distance_ns <= CORE_NS_MAX ? "core"
+                                                     : pawl_distance_class(distance_ns);
 }
 
 void pawl_bench_add(struct pawl_bench_samples *samples, double value)

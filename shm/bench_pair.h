@@ -23,6 +23,13 @@ bool pawl_bench_pin(int index, bool at_real_time);
 void pawl_bench_unpin(void);
 void pawl_bench_release_cores(void);
 
+/* Nanoseconds one way between the first two cores (distance.h); 0: not measured in time. Uses
+ * pin, so release_cores() follows. */
+int pawl_bench_distance(uint32_t *distance_ns, struct pawl_err *err);
+
+/* "core" for two threads of one core, which share all caches; or else distance.h's. */
+const char *pawl_bench_class(uint32_t distance_ns);
+
 struct pawl_bench_samples {
     double values[PAWL_BENCH_ROUNDS_MAX];
     size_t count;

@@ -1,6 +1,7 @@
 /* bench_params.c: what it costs to acquire parameters and to publish them. A reader thread
  * acquires all the time while 1 MiB versions come as fast as they can be written, and looks at
- * every word of some of them; then versions of 1 GiB, where there is memory for it. */
+ * every word of some of them; then versions of 1 GiB, where there is memory for it. The
+ * distance of the cores is probed before and after. */
 #include "shm/bench.h"
 
 #include <errno.h>
@@ -168,6 +169,18 @@ static int bench_large(FILE *out, uint64_t *blob, struct pawl_err *err)
     return 0;
 }
 
+/* Which class of cores it was measured on, as far as they stay the same. */
+static int print_distance(FILE *out, const char *when, struct pawl_err *err)
+{
+    uint32_t distance_ns;
+    int status = pawl_bench_distance(&distance_ns, err);
+    pawl_bench_release_cores();
+    if (status == 0)
+        fprintf(out, "params_distance_%s_%s %u ns\n", when, pawl_bench_class(distance_ns),
+                distance_ns);
+    return status;
+}
+
 int pawl_bench_params(FILE *out, struct pawl_err *err)
 {
     bool has_room = pawl_memory_free_bytes() >= 6 * LARGE_BYTES;
@@ -176,8 +189,12 @@ int pawl_bench_params(FILE *out, struct pawl_err *err)
         return pawl_err_set(err, ENOMEM, "bench: out of memory");
     pawl_tsc_calibrate(&pawl_bench_tsc, PAWL_TSC_WINDOW_NS, NULL);
     torn_count = 0;
-    int status = bench_quiet(out, err);
-    close_board();
+    fflush(out);
+    int status = print_distance(out, "before", err);
+    if (status == 0) {
+        status = bench_quiet(out, err);
+        close_board();
+    }
     if (status == 0) {
         status = bench_small(out, blob, err);
         close_board();
@@ -187,6 +204,9 @@ int pawl_bench_params(FILE *out, struct pawl_err *err)
         close_board();
     }
     free(blob);
+    fflush(out);
+    if (status == 0)
+        status = print_distance(out, "after", err);
     if (status == 0)
         fprintf(out, "params_torn %" PRIu64 " count\n", torn_count);
     if (status == 0 && torn_count)

@@ -28,8 +28,8 @@ const struct pawl_bench_size pawl_bench_sizes[] = {
 const size_t pawl_bench_size_count = sizeof(pawl_bench_sizes) / sizeof(pawl_bench_sizes[0]);
 #define SIZE_COUNT (sizeof(pawl_bench_sizes) / sizeof(pawl_bench_sizes[0]))
 
-enum { NEAR, FAR, CLASS_COUNT };
-static const char *const class_names[] = {"near", "far"};
+enum { CLASS_COUNT = 3 };
+static const char *const class_names[CLASS_COUNT] = {"core", "near", "far"};
 
 struct pawl_tsc pawl_bench_tsc;
 unsigned char pawl_bench_out[PAWL_BENCH_RECORD_BYTES];
@@ -69,10 +69,7 @@ static inline __attribute__((always_inline)) void ring_put(void *link, uint64_t 
     while (!(slot = pawl_ring_claim(tx)))
         pawl_bench_relax(&looks);
     memcpy(pawl_bench_out, &value, sizeof(value));
-    if (tx->copy_method == PAWL_COPY_STREAMING && bytes >= PAWL_COPY_STREAMING_BYTES_MIN)
-        pawl_copy_streaming(slot->data, pawl_bench_out, bytes);
-    else
-        memcpy(slot->data, pawl_bench_out, bytes);
+    pawl_copy_in(tx->copy_method, slot->data, pawl_bench_out, bytes);
     slot->record.bytes = bytes;
     pawl_ring_publish(tx);
 }
@@ -86,7 +83,7 @@ static inline __attribute__((always_inline)) bool ring_take(void *link, uint64_t
     uint64_t got;
     while (!(slot = pawl_ring_peek(rx)))
         pawl_bench_relax(&looks);
-    memcpy(pawl_bench_in, slot->data, bytes);
+    pawl_copy_out(pawl_ring_copy_method(rx), pawl_bench_in, slot->data, bytes);
     pawl_ring_release(rx);
     memcpy(&got, pawl_bench_in, sizeof(got));
     return got == value;
@@ -156,7 +153,10 @@ static void echo(const struct pawl_bench_way *way, void *there, void *back,
 
 static int class_of(uint32_t ns)
 {
-    return ns <= PAWL_DISTANCE_NEAR_NS_MAX ? NEAR : FAR;
+    int class = 0;
+    while (class < CLASS_COUNT - 1 && strcmp(class_names[class], pawl_bench_class(ns)) != 0)
+        class ++;
+    return class;
 }
 
 static int record_trial(struct bench *bench, const struct pawl_bench_size *size,
@@ -286,7 +286,7 @@ int pawl_bench_ring(const struct pawl_bench_cfg *cfg, FILE *out, struct pawl_err
         status = run_rounds(bench, err);
         pawl_bench_release_cores();
     }
-    for (int class = NEAR; class <= FAR && status == 0; class ++)
+    for (int class = 0; class < CLASS_COUNT && status == 0; class ++)
         print_class(bench, class);
     if (status == 0)
         fprintf(out, "ring_trials_dropped %zu count\n", bench->dropped_count);

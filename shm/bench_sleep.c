@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -19,27 +20,44 @@
 #define IDLE_NS    PAWL_NS_PER_S
 #define HANG_NS    (20 * PAWL_NS_PER_S)
 
-/* A ring whose reader sleeps on a bell. */
-struct sleeper {
-    struct pawl_bench_pair pair;
+/* One direction of being woken, by one of the wakers. */
+struct link {
+    struct pawl_bench_pair pair; /* a ring whose reader sleeps on a bell */
     struct pawl_bell bell;
+    int fd;                 /* an eventfd and nothing else */
+    _Atomic uint32_t *word; /* a word to sleep on and nothing else */
+    uint32_t seen;
 };
 
-static int open_sleeper(struct sleeper *sleeper, struct pawl_err *err)
+/* The bare ones are what the kernel takes for it: no ring can be faster. */
+struct waker {
+    const char *name;
+    int (*open)(struct link *link, struct pawl_err *err);
+    void (*close)(struct link *link);
+    void (*wake)(struct link *link);
+    bool (*wait)(struct link *link); /* false: nobody came */
+};
+
+static int open_ring(struct link *link, struct pawl_err *err)
 {
-    int status = pawl_bench_pair_open(&sleeper->pair, 64, 64, false, err);
+    int status = pawl_bench_pair_open(&link->pair, 64, 64, false, err);
     if (status == 0)
-        status = pawl_bell_open(&sleeper->bell, &sleeper->pair.acks, err);
+        status = pawl_bell_open(&link->bell, &link->pair.acks, err);
     if (status == 0)
-        status =
-            pawl_ring_bind(&sleeper->pair.tx, &sleeper->pair.acks, 0, sleeper->bell.fd, err);
+        status = pawl_ring_bind(&link->pair.tx, &link->pair.acks, 0, link->bell.fd, err);
     return status;
 }
 
-static void close_sleeper(struct sleeper *sleeper)
+static void close_ring(struct link *link)
 {
-    pawl_bell_close(&sleeper->bell);
-    pawl_bench_pair_close(&sleeper->pair);
+    pawl_bell_close(&link->bell);
+    pawl_bench_pair_close(&link->pair);
+}
+
+static void wake_ring(struct link *link)
+{
+    pawl_ring_claim(&link->pair.tx)->record.bytes = 0;
+    pawl_ring_publish(&link->pair.tx);
 }
 
 static bool has_record(void *context)
@@ -47,36 +65,94 @@ static bool has_record(void *context)
     return pawl_ring_peek(context) != NULL;
 }
 
-static int take(struct sleeper *sleeper, struct pawl_err *err)
+static bool wait_ring(struct link *link)
 {
     const struct pawl_wait wait = {.whom = "the other process", .timeout_ns = HANG_NS};
-    int status = pawl_bell_wait(&sleeper->bell, has_record, &sleeper->pair.rx, &wait, err);
-    if (status == 0)
-        pawl_ring_release(&sleeper->pair.rx);
-    return status;
+    if (pawl_bell_wait(&link->bell, has_record, &link->pair.rx, &wait, NULL) != 0)
+        return false;
+    pawl_ring_release(&link->pair.rx);
+    return true;
 }
 
-static void put(struct sleeper *sleeper)
+static int open_eventfd(struct link *link, struct pawl_err *err)
 {
-    pawl_ring_claim(&sleeper->pair.tx)->record.bytes = 0;
-    pawl_ring_publish(&sleeper->pair.tx);
+    link->fd = eventfd(0, EFD_CLOEXEC);
+    return link->fd < 0 ? pawl_err_set(err, errno, "eventfd: %s", strerror(errno)) : 0;
 }
 
-static int ping_asleep(struct sleeper *there, struct sleeper *back, double *trips_ns,
-                       struct pawl_err *err)
+static void close_eventfd(struct link *link)
 {
-    int status = 0;
-    for (int i = 0; i < WAKE_COUNT && status == 0; i++) {
+    if (link->fd >= 0)
+        close(link->fd);
+}
+
+static void wake_eventfd(struct link *link)
+{
+    const uint64_t one = 1;
+    ssize_t put = write(link->fd, &one, sizeof(one));
+    (void)put; /* the other side finds out */
+}
+
+static bool wait_eventfd(struct link *link)
+{
+    uint64_t count;
+    return read(link->fd, &count, sizeof(count)) == (ssize_t)sizeof(count);
+}
+
+static int open_futex(struct link *link, struct pawl_err *err)
+{
+    void *word = mmap(NULL, sizeof(*link->word), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (word == MAP_FAILED)
+        return pawl_err_set(err, errno, "bench: map: %s", strerror(errno));
+    link->word = word;
+    return 0;
+}
+
+static void close_futex(struct link *link)
+{
+    if (link->word)
+        munmap((void *)(uintptr_t)link->word, sizeof(*link->word));
+}
+
+static void wake_futex(struct link *link)
+{
+    /* The word is all there is to see; release and acquire for form's sake. */
+    atomic_fetch_add_explicit(link->word, 1, memory_order_release);
+    pawl_park_wake(link->word, 1);
+}
+
+static bool wait_futex(struct link *link)
+{
+    bool is_over = false;
+    while (atomic_load_explicit(link->word, memory_order_acquire) == link->seen && !is_over)
+        is_over = pawl_park_sleep(link->word, link->seen, HANG_NS);
+    link->seen++;
+    return !is_over;
+}
+
+static const struct waker wakers[] = {
+    {"ring", open_ring, close_ring, wake_ring, wait_ring},
+    {"eventfd", open_eventfd, close_eventfd, wake_eventfd, wait_eventfd},
+    {"futex", open_futex, close_futex, wake_futex, wait_futex},
+};
+#define WAKER_COUNT (sizeof(wakers) / sizeof(wakers[0]))
+
+static bool ping_asleep(const struct waker *waker, struct link *there, struct link *back,
+                        double *trips_ns)
+{
+    for (int i = 0; i < WAKE_COUNT; i++) {
         double start_ns = (double)pawl_clock_now_ns();
-        put(there);
-        status = take(back, err);
+        waker->wake(there);
+        if (!waker->wait(back))
+            return false;
         trips_ns[i] = (double)pawl_clock_now_ns() - start_ns;
     }
-    return status;
+    return true;
 }
 
-/* Both sides sleep on their doorbell for every record. */
-static int run_wakes(struct sleeper *there, struct sleeper *back,
+/* Both sides sleep for every record. */
+static int run_wakes(const struct waker *waker, struct link *there, struct link *back,
                      struct pawl_bench_samples *wakes, struct pawl_err *err)
 {
     double trips_ns[WAKE_COUNT];
@@ -89,41 +165,47 @@ static int run_wakes(struct sleeper *there, struct sleeper *back,
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         pawl_bench_pin(1, true);
         for (int i = 0; i < WAKE_COUNT; i++) {
-            if (take(there, NULL) != 0)
+            if (!waker->wait(there))
                 _exit(1);
-            put(back);
+            waker->wake(back);
         }
         _exit(0);
     }
     pawl_bench_pin(0, true);
-    int status = ping_asleep(there, back, trips_ns, err);
+    bool is_whole = ping_asleep(waker, there, back, trips_ns);
     pawl_bench_unpin();
-    if (status)
+    if (!is_whole)
         kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    if (status == 0) {
-        pawl_bench_sort(trips_ns, WAKE_COUNT);
-        pawl_bench_add(wakes, trips_ns[WAKE_COUNT / 2] / 2);
-    }
-    return status;
+    if (!is_whole)
+        return pawl_err_set(err, ETIMEDOUT, "bench: %s: the other process did not wake us",
+                            waker->name);
+    pawl_bench_sort(trips_ns, WAKE_COUNT);
+    pawl_bench_add(wakes, trips_ns[WAKE_COUNT / 2] / 2);
+    return 0;
 }
 
 static int bench_wakes(uint32_t round_count, FILE *out, struct pawl_err *err)
 {
-    struct pawl_bench_samples wakes = {.count = 0};
+    static struct pawl_bench_samples wakes[WAKER_COUNT];
     int status = 0;
-    for (uint32_t round = 0; round < round_count && status == 0; round++) {
-        struct sleeper there = {0}, back = {0};
-        status = open_sleeper(&there, err);
+    memset(wakes, 0, sizeof(wakes));
+    for (uint32_t i = 0; i < round_count * WAKER_COUNT && status == 0; i++) {
+        const struct waker *waker = &wakers[i % WAKER_COUNT];
+        struct link there = {.fd = -1}, back = {.fd = -1};
+        status = waker->open(&there, err);
         if (status == 0)
-            status = open_sleeper(&back, err);
+            status = waker->open(&back, err);
         if (status == 0)
-            status = run_wakes(&there, &back, &wakes, err);
-        close_sleeper(&there);
-        close_sleeper(&back);
+            status = run_wakes(waker, &there, &back, &wakes[i % WAKER_COUNT], err);
+        waker->close(&there);
+        waker->close(&back);
     }
-    if (status == 0)
-        pawl_bench_print_samples(out, "ring_wake_one_way_p50", &wakes, false, "ns");
+    for (size_t i = 0; i < WAKER_COUNT && status == 0; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "%s_wake_one_way_p50", wakers[i].name);
+        pawl_bench_print_samples(out, name, &wakes[i], false, "ns");
+    }
     return status;
 }
 

@@ -367,15 +367,6 @@ void pawl_ring_drop(struct pawl_ring_tx *tx)
     atomic_store_explicit(&tx->page->dropped_newest, tx->dropped_count, memory_order_relaxed);
 }
 
-static void copy_in(const struct pawl_ring_tx *tx, unsigned char *to, const void *from,
-                    uint32_t bytes)
-{
-    if (tx->copy_method == PAWL_COPY_STREAMING && bytes >= PAWL_COPY_STREAMING_BYTES_MIN)
-        pawl_copy_streaming(to, from, bytes);
-    else
-        memcpy(to, from, bytes);
-}
-
 enum pawl_ring_result pawl_ring_put(struct pawl_ring_tx *tx,
                                     const struct pawl_ring_record *record, const void *data)
 {
@@ -398,7 +389,7 @@ enum pawl_ring_result pawl_ring_put(struct pawl_ring_tx *tx,
             pawl_ring_drop(tx);
         return PAWL_RING_FULL;
     }
-    copy_in(tx, slot->data, data, record->bytes);
+    pawl_copy_in(tx->copy_method, slot->data, data, record->bytes);
     PAWL_FAULT("ring.publish.P3");
     slot->record = kept;
     pawl_ring_publish(tx);
@@ -464,7 +455,7 @@ enum pawl_ring_result pawl_ring_get(struct pawl_ring_rx *rx, struct pawl_ring_re
     uint32_t bytes = pawl_ring_slot_bytes(rx, slot);
     *record = slot->record;
     record->bytes = bytes;
-    memcpy(data, slot->data, bytes);
+    pawl_copy_out(pawl_ring_copy_method(rx), data, slot->data, bytes);
     if (rx->has_checksums && pawl_crc32c(0, data, bytes) != record->crc32c) {
         pawl_ring_rx_quarantine(rx, PAWL_RING_BAD_PAYLOAD, rx->next, record->crc32c);
         return PAWL_RING_QUARANTINED;

@@ -170,6 +170,13 @@ uint32_t pawl_ring_slot_bytes(const struct pawl_ring_rx *rx, const struct pawl_r
  * the writer under quarantine. */
 bool pawl_ring_verify(struct pawl_ring_rx *rx, const struct pawl_ring_slot *slot);
 
+/* As the writer set it, for pawl_copy_out(). */
+static inline uint32_t pawl_ring_copy_method(const struct pawl_ring_rx *rx)
+{
+    /* Relaxed: any value copies. */
+    return atomic_load_explicit(&rx->page->copy_method, memory_order_relaxed);
+}
+
 void pawl_ring_set_copy_method(struct pawl_ring_tx *tx, enum pawl_copy_method method,
                                uint32_t distance_ns);
 
