@@ -14,6 +14,9 @@
 #include "runtime/fault.h"
 #include "runtime/log.h"
 
+#define LAST_LEARNERS_MAX                                                                      \
+    3u /* started while the run ends, in the place of one that was killed */
+
 static void stop_run(struct pawl_run *run, int exit_code, uint32_t reason);
 
 static bool is_running(const struct pawl_run *run, uint32_t index)
@@ -165,6 +168,24 @@ static void ask(void *context, uint32_t index, uint64_t deadline_ns)
                        run->stop_reason ? run->stop_reason : PAWL_STOP_FAILED, deadline_ns);
 }
 
+/* A learner that is killed while the run ends: what has been committed waits for the next one,
+ * which drains it in the time that is left. One that ends with an error would do so again. */
+static bool is_finished_by_another(struct pawl_run *run, uint32_t index,
+                                   const struct pawl_child *child)
+{
+    if (index != PAWL_RUN_LEARNER || child->was_killed || !child->exit.is_known ||
+        child->exit.signal == 0 || run->last_learner_count == LAST_LEARNERS_MAX ||
+        pawl_clock_now_ns() >= run->learner_deadline_ns)
+        return false;
+    run->last_learner_count++;
+    pawl_supervise_start(&run->set, index);
+    if (!is_running(run, index))
+        return false;
+    if (run->phase == PAWL_RUN_STOPPING_LEARNER)
+        pawl_supervise_stop(&run->set, index, run->learner_deadline_ns);
+    return true;
+}
+
 /* A child that was asked to end and one that ended by itself, before anything is done. */
 static void take_end(struct pawl_run *run, uint32_t index, const struct pawl_child *child)
 {
@@ -174,6 +195,10 @@ static void take_end(struct pawl_run *run, uint32_t index, const struct pawl_chi
     if (run->phase != PAWL_RUN_ON) {
         if (is_clean || child->was_killed || run->children[index].is_refused)
             return;
+        if (is_finished_by_another(run, index, child)) {
+            pawl_log_warn("learner died while the run was ending", "how=%s", how);
+            return;
+        }
         run->is_unclean = true;
         pawl_run_fail(run, child->name, "%s while the run was ending%s%s", how,
                       child->last_line[0] ? ": " : "", child->last_line);

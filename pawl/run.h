@@ -97,9 +97,10 @@ struct pawl_run {
     int exit_code;
     uint32_t stop_reason;
     uint64_t actors_deadline_ns, learner_deadline_ns;
-    bool is_hard;    /* a second signal: nothing is waited for */
-    bool is_unclean; /* somebody did not end in order when asked */
-    bool has_facts;  /* command.txt and system.json are written */
+    uint32_t last_learner_count; /* started while the run was ending */
+    bool is_hard;                /* a second signal: nothing is waited for */
+    bool is_unclean;             /* somebody did not end in order when asked */
+    bool has_facts;              /* command.txt and system.json are written */
     bool has_told_memory;
 
     char failed_role[PAWL_SUPERVISE_NAME_BYTES]; /* of the first error; "": none */

@@ -10,6 +10,7 @@
  *     learner:refuse=1   refuses the ring of actor 1
  *     learner:done=500   says that the run is done when that many records are ingested
  *     learner:dirty      ends with code 1 when it is told to stop
+ *     learner:killed=2   kills itself instead, unless two have done so
  *
  * where "actor" means all actors. Each start adds a line "NAME PID" to the file starts in the
  * folder of the run, and each end in order a line "NAME PID stop" or "NAME PID hangup" to ends.
@@ -66,6 +67,21 @@ static void note(const char *config_path, const char *file, const char *what)
     if (fd < 0 || write(fd, line, (size_t)length) != length)
         _exit(99);
     close(fd);
+}
+
+/* How many lines a file in the folder of the run has. */
+static long lines_of(const char *config_path, const char *file)
+{
+    char path[512];
+    const char *slash = strrchr(config_path, '/');
+    snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - config_path), config_path, file);
+    FILE *in = fopen(path, "re");
+    long count = 0;
+    for (int c; in && (c = fgetc(in)) != EOF;)
+        count += c == '\n';
+    if (in)
+        fclose(in);
+    return count;
 }
 
 static void on_term(int signal)
@@ -187,6 +203,10 @@ int main(int argc, char **argv)
     while (!(end = hear())) {
         work();
         usleep(2000);
+    }
+    if (lines_of(argv[2], "killed") < wish("killed")) {
+        note(argv[2], "killed", "");
+        raise(SIGKILL);
     }
     if (strcmp(end, "hangup") != 0)
         pawl_peer_bye(&peer, 0, NULL);

@@ -424,6 +424,63 @@ START_TEST(a_learner_that_fails_while_ending_fails_the_run)
 }
 END_TEST
 
+START_TEST(a_learner_killed_while_the_run_ends_is_started_once_more)
+{
+    struct pawl_process run;
+    pid_t pid;
+    open_test("learner:killed=2");
+    start(&run, "train", "run.toml", NULL);
+    wait_for_folder(&run);
+    wait_for_start("learner", 1);
+    wait_for_start("actor0", 1);
+    ck_assert_int_eq(kill(run.pid, SIGINT), 0);
+    assert_end(&run, 130);
+    assert_exit_json(130, "interrupted", NULL);
+    ck_assert_int_eq(starts_of("learner", &pid), 3);
+    ck_assert(has(run.err, "learner died while the run was ending"));
+    close_test();
+}
+END_TEST
+
+START_TEST(a_learner_killed_before_the_actors_have_ended_is_started_once_more)
+{
+    struct pawl_process run;
+    pid_t pid;
+    open_test("actor0:deaf");
+    start(&run, "train", "run.toml", "--run.stop_s=2", NULL);
+    wait_for_folder(&run);
+    pid_t learner = wait_for_start("learner", 1);
+    wait_for_start("actor0", 1);
+    ck_assert_int_eq(kill(run.pid, SIGINT), 0);
+    wait_for_text(run.out, "once more ends it at once");
+    ck_assert_int_eq(kill(learner, SIGKILL), 0);
+    wait_for_start("learner", 2);
+    assert_end(&run, 1); /* the actor had to be killed */
+    assert_exit_json(1, "failed", "actor 0");
+    ck_assert_int_eq(starts_of("learner", &pid), 2);
+    ck_assert(has(in_run("ends"), "learner "));
+    close_test();
+}
+END_TEST
+
+START_TEST(a_learner_that_is_killed_each_time_fails_the_run)
+{
+    struct pawl_process run;
+    pid_t pid;
+    open_test("learner:killed=100");
+    start(&run, "train", "run.toml", NULL);
+    wait_for_folder(&run);
+    wait_for_start("learner", 1);
+    ck_assert_int_eq(kill(run.pid, SIGINT), 0);
+    assert_end(&run, 1);
+    assert_exit_json(1, "failed", "learner 0");
+    ck_assert_int_eq(starts_of("learner", &pid), 4);
+    assert_last_line(run.err,
+                     "pawl train: learner 0: killed by SIGKILL while the run was ending");
+    close_test();
+}
+END_TEST
+
 START_TEST(a_second_signal_ends_it_at_once)
 {
     struct pawl_process run;
@@ -577,7 +634,11 @@ PAWL_TEST_MAIN("train", a_run_that_reaches_its_goal_is_done_and_leaves_its_folde
                a_refused_actor_does_not_end_a_run_that_has_others,
                a_process_that_never_says_hello_is_ended_and_named,
                who_does_not_listen_is_killed_and_the_run_has_failed,
-               a_learner_that_fails_while_ending_fails_the_run, a_second_signal_ends_it_at_once,
+               a_learner_that_fails_while_ending_fails_the_run,
+               a_learner_killed_while_the_run_ends_is_started_once_more,
+               a_learner_killed_before_the_actors_have_ended_is_started_once_more,
+               a_learner_that_is_killed_each_time_fails_the_run,
+               a_second_signal_ends_it_at_once,
                children_end_by_themselves_when_the_supervisor_is_killed,
                a_wrong_configuration_starts_nothing_and_makes_nothing,
                a_missing_program_is_named_before_anything_is_made,
