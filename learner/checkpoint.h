@@ -120,9 +120,9 @@ int pawl_checkpoint_open(struct pawl_checkpoint *saver,
                          const struct pawl_checkpoint_setup *setup, struct pawl_err *err);
 
 /* Whether it is time, by [checkpoint] period_s and every_updates, whichever comes first, and
- * none is in flight. now_ns 0 (a deterministic run): time is not looked at. While failures last
- * the pause doubles from one second up to a minute. */
-bool pawl_checkpoint_is_due(const struct pawl_checkpoint *saver, uint64_t now_ns,
+ * none is in flight (then it is counted as skipped). now_ns 0 (a deterministic run): time is
+ * not looked at. While failures last the pause doubles from one second up to a minute. */
+bool pawl_checkpoint_is_due(struct pawl_checkpoint *saver, uint64_t now_ns,
                             uint64_t update_count);
 
 /* Begins to save. The files' texts and bytes are borrowed until DONE or FAILED; a higher score

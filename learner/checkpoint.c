@@ -1,0 +1,646 @@
+/* checkpoint.c: the states of a save, each a chain of file operations; polls move from one to
+ * the next. What operations a step consists of is in checkpoint_steps.c. */
+#include "learner/checkpoint_writer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "runtime/clock.h"
+#include "runtime/crc32c.h"
+#include "runtime/fault.h"
+
+#define CRC_SLICE_BYTES ((size_t)256 << 10) /* some 30 us of one poll */
+#define RETRIES_MAX     8
+#define BACK_OFF_S_MAX  60
+
+void pawl_checkpoint_name(uint64_t step, char name[PAWL_CHECKPOINT_NAME_BYTES])
+{
+    snprintf(name, PAWL_CHECKPOINT_NAME_BYTES, "%06" PRIu64, step);
+}
+
+/* --- open --- */
+
+/* Removes a file or a folder with all in it. */
+static int remove_tree(struct pawl_io *io, int folder, const char *name, int depth);
+
+struct removal {
+    struct pawl_io *io;
+    int folder;
+    int depth;
+};
+
+static int remove_inner(void *arg, const char *name)
+{
+    const struct removal *removal = arg;
+    return remove_tree(removal->io, removal->folder, name, removal->depth);
+}
+
+static int remove_tree(struct pawl_io *io, int folder, const char *name, int depth)
+{
+    int code = pawl_io_unlink(io, folder, name);
+    if (code != -EISDIR && code != -EPERM)
+        return code == -ENOENT ? 0 : code;
+    if (depth == 0)
+        return -ELOOP;
+    int inner = pawl_io_open(io, folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (inner < 0)
+        return inner;
+    struct removal removal = {.io = io, .folder = inner, .depth = depth - 1};
+    code = pawl_io_list(io, inner, remove_inner, &removal);
+    pawl_io_close(io, inner);
+    return code != 0 ? code : pawl_io_rmdir(io, folder, name);
+}
+
+struct sweep {
+    struct pawl_checkpoint_writer *writer;
+    uint64_t count;
+    int code;
+};
+
+static int sweep_one(void *arg, const char *name)
+{
+    struct sweep *sweep = arg;
+    if (strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) != 0 &&
+        strncmp(name, TRASH_PREFIX, strlen(TRASH_PREFIX)) != 0 && strcmp(name, LAST_NEW) != 0)
+        return 0;
+    int code = remove_tree(sweep->writer->io, sweep->writer->folder, name, 4);
+    if (code == 0)
+        sweep->count++;
+    else if (sweep->code == 0)
+        sweep->code = code;
+    return 0;
+}
+
+static int open_folder(struct pawl_checkpoint_writer *writer, const char *run_path,
+                       struct pawl_err *err)
+{
+    struct pawl_io *io = writer->io;
+    int run = pawl_io_open(io, PAWL_IO_CWD, run_path, O_RDONLY | O_DIRECTORY, 0);
+    if (run < 0)
+        return pawl_err_set(err, -run, "open folder %s: %s", run_path, strerror(-run));
+    int code = pawl_io_mkdir(io, run, PAWL_CHECKPOINT_FOLDER, 0777);
+    if (code == 0)
+        code = pawl_io_sync_folder(io, run);
+    else if (code == -EEXIST)
+        code = 0;
+    if (code == 0)
+        code = writer->folder =
+            pawl_io_open(io, run, PAWL_CHECKPOINT_FOLDER, O_RDONLY | O_DIRECTORY, 0);
+    pawl_io_close(io, run);
+    if (code < 0)
+        return pawl_err_set(err, -code, "make folder %s/%s: %s", run_path,
+                            PAWL_CHECKPOINT_FOLDER, strerror(-code));
+    return 0;
+}
+
+/* What is there, by a quick look: whether the bytes are right is for who resumes to know, who
+ * says with `step` what it took. */
+static int find_entries(struct pawl_checkpoint_writer *writer, const char *run_path,
+                        uint64_t step, struct pawl_err *err)
+{
+    struct pawl_checkpoint_info *infos;
+    size_t count;
+    int code =
+        pawl_checkpoint_list(writer->io, run_path, PAWL_CHECKPOINT_QUICK, &infos, &count, err);
+    if (code != 0)
+        return code;
+    for (size_t i = count; i-- > 0;) { /* lowest first */
+        writer->entries[writer->entry_count++] = (struct pawl_checkpoint_entry){
+            .step = infos[i].step,
+            .score = infos[i].is_valid ? infos[i].manifest.score : (double)NAN,
+            .is_committed = infos[i].is_valid && infos[i].step <= step,
+        };
+    }
+    free(infos);
+    return 0;
+}
+
+static int allocate(struct pawl_checkpoint *saver, const struct pawl_checkpoint_setup *setup,
+                    struct pawl_err *err)
+{
+    struct pawl_checkpoint_writer *writer = calloc(1, sizeof(*writer));
+    if (!writer)
+        return pawl_err_set(err, ENOMEM, "checkpoint: out of memory");
+    saver->writer = writer;
+    writer->folder = -1;
+    writer->io = setup->io;
+    writer->cfg = setup->cfg;
+    writer->op_count_max = pawl_checkpoint_ops_max(setup->part_count_max);
+    writer->part_count_max = setup->part_count_max;
+    writer->ops = calloc(writer->op_count_max, sizeof(*writer->ops));
+    writer->entries = calloc(PAWL_CHECKPOINT_ENTRIES_MAX, sizeof(*writer->entries));
+    if (!writer->ops || !writer->entries)
+        return pawl_err_set(err, ENOMEM, "checkpoint: out of memory");
+    snprintf(writer->manifest.run, sizeof(writer->manifest.run), "%s", setup->run);
+    memcpy(writer->manifest.spec_hash, setup->spec_hash, PAWL_SHA256_BYTES);
+    writer->begun_step = setup->step;
+    writer->begun_ns = pawl_clock_now_ns();
+    if (getrandom(&writer->nonce, sizeof(writer->nonce), GRND_NONBLOCK) < 0)
+        writer->nonce = writer->begun_ns; /* uniqueness is wanted, not secrecy */
+    return 0;
+}
+
+int pawl_checkpoint_open(struct pawl_checkpoint *saver,
+                         const struct pawl_checkpoint_setup *setup, struct pawl_err *err)
+{
+    *saver = (struct pawl_checkpoint){0};
+    int code = allocate(saver, setup, err);
+    if (code != 0)
+        goto fail;
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    code = pawl_io_queue_open(&writer->queue, setup->io, setup->queue, err);
+    if (code != 0)
+        goto fail;
+    code = open_folder(writer, setup->run_path, err);
+    if (code != 0)
+        goto fail;
+
+    struct sweep sweep = {.writer = writer};
+    code = pawl_io_list(writer->io, writer->folder, sweep_one, &sweep);
+    saver->leftover_count = sweep.count;
+    if (code == 0)
+        code = sweep.code;
+    if (code != 0) {
+        pawl_err_set(err, -code, "remove leftovers of %s/%s: %s", setup->run_path,
+                     PAWL_CHECKPOINT_FOLDER, strerror(-code));
+        goto fail;
+    }
+    code = find_entries(writer, setup->run_path, setup->step, err);
+    if (code != 0)
+        goto fail;
+    return 0;
+
+fail:
+    pawl_checkpoint_close(saver);
+    return code;
+}
+
+void pawl_checkpoint_close(struct pawl_checkpoint *saver)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    if (!writer)
+        return;
+    pawl_io_queue_close(&writer->queue);
+    if (writer->is_temp_there)
+        remove_tree(writer->io, writer->folder, writer->temp_name, 4);
+    if (writer->folder >= 0)
+        pawl_io_close(writer->io, writer->folder);
+    free(writer->ops);
+    free(writer->entries);
+    free(writer);
+    *saver = (struct pawl_checkpoint){0};
+}
+
+/* --- when --- */
+
+bool pawl_checkpoint_is_busy(const struct pawl_checkpoint *saver)
+{
+    return saver->writer && saver->writer->step != STEP_RESTING;
+}
+
+bool pawl_checkpoint_is_durability_lost(const struct pawl_checkpoint *saver)
+{
+    return saver->failures_in_row >= PAWL_CHECKPOINT_FAILURES_LOST;
+}
+
+bool pawl_checkpoint_is_due(struct pawl_checkpoint *saver, uint64_t now_ns,
+                            uint64_t update_count)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    const struct pawl_checkpoint_cfg *cfg = &writer->cfg;
+    if (writer->is_ended) /* the result is to be taken first */
+        return false;
+    if (saver->failures_in_row > 0 && now_ns != 0)
+        return !pawl_checkpoint_is_busy(saver) && now_ns >= writer->retry_ns;
+
+    bool is_due = update_count > writer->begun_step &&
+                  ((cfg->every_updates > 0 &&
+                    update_count - writer->begun_step >= (uint64_t)cfg->every_updates) ||
+                   (cfg->period_s > 0 && now_ns != 0 &&
+                    (double)(int64_t)(now_ns - writer->begun_ns) / (double)PAWL_NS_PER_S >=
+                        cfg->period_s));
+    if (!is_due || !pawl_checkpoint_is_busy(saver))
+        return is_due;
+    saver->skipped_count++;
+    writer->begun_step = update_count;
+    writer->begun_ns = now_ns;
+    return false;
+}
+
+/* --- begin --- */
+
+static int check_files(const struct pawl_checkpoint_writer *writer,
+                       const struct pawl_checkpoint_file *files, size_t file_count,
+                       struct pawl_err *err)
+{
+    size_t part_count = 0;
+    if (file_count == 0 || file_count > PAWL_CHECKPOINT_FILES_MAX)
+        return pawl_err_set(err, EINVAL, "a checkpoint of %zu files: 1 to %u are possible",
+                            file_count, PAWL_CHECKPOINT_FILES_MAX);
+    for (size_t i = 0; i < file_count; i++) {
+        part_count += files[i].part_count;
+        if (strlen(files[i].path) >= PAWL_CHECKPOINT_PATH_BYTES)
+            return pawl_err_set(err, ENAMETOOLONG, "%s: a path of %zu bytes, at most %u",
+                                files[i].path, strlen(files[i].path),
+                                PAWL_CHECKPOINT_PATH_BYTES - 1);
+    }
+    if (part_count > writer->part_count_max)
+        return pawl_err_set(err, EINVAL, "a checkpoint of %zu parts, at most %zu", part_count,
+                            writer->part_count_max);
+    return 0;
+}
+
+static struct pawl_checkpoint_entry *find_entry(struct pawl_checkpoint_writer *writer,
+                                                uint64_t step)
+{
+    for (size_t i = 0; i < writer->entry_count; i++)
+        if (writer->entries[i].step == step)
+            return &writer->entries[i];
+    return NULL;
+}
+
+static void describe_files(struct pawl_checkpoint_writer *writer,
+                           const struct pawl_checkpoint_file *files, size_t file_count)
+{
+    struct pawl_checkpoint_manifest *manifest = &writer->manifest;
+    manifest->file_count = (uint32_t)file_count;
+    writer->total_bytes = 0;
+    for (size_t i = 0; i < file_count; i++) {
+        writer->files[i] = files[i];
+        struct pawl_checkpoint_manifest_file *file = &manifest->files[i];
+        *file = (struct pawl_checkpoint_manifest_file){0};
+        strcpy(file->path, files[i].path);
+        for (size_t k = 0; k < files[i].part_count; k++)
+            file->size_bytes += files[i].parts[k].iov_len;
+        writer->total_bytes += file->size_bytes;
+    }
+}
+
+static void begin_step(struct pawl_checkpoint *saver, enum step step);
+static void end_step(struct pawl_checkpoint *saver);
+
+int pawl_checkpoint_begin(struct pawl_checkpoint *saver, uint64_t step, double score,
+                          const struct pawl_checkpoint_file *files, size_t file_count,
+                          uint64_t now_ns, struct pawl_err *err)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    if (writer->step != STEP_RESTING || writer->is_ended) {
+        saver->skipped_count++;
+        return pawl_err_set(err, EBUSY, "a checkpoint is being written");
+    }
+    const struct pawl_checkpoint_entry *entry = find_entry(writer, step);
+    if (entry && entry->is_committed)
+        return pawl_err_set(err, EEXIST, "checkpoint %06" PRIu64 " is there already", step);
+    if (!entry && writer->entry_count == PAWL_CHECKPOINT_ENTRIES_MAX)
+        return pawl_err_set(err, ENOSPC, "%u checkpoints in one run; let fewer be kept",
+                            PAWL_CHECKPOINT_ENTRIES_MAX);
+    int code = check_files(writer, files, file_count, err);
+    if (code == 0) {
+        describe_files(writer, files, file_count);
+        code = pawl_checkpoint_names(writer, step, err);
+    }
+    if (code != 0)
+        return code;
+
+    writer->is_replacing = entry != NULL;
+    writer->manifest.step = step;
+    writer->manifest.score = score;
+    writer->manifest.saved_unix_s = (uint64_t)time(NULL);
+    writer->crc_file = writer->crc_part = writer->crc_at = 0;
+    writer->failure = (struct pawl_err){0};
+    writer->retry_count = 0;
+    writer->begun_step = step;
+    writer->begun_ns = now_ns != 0 ? now_ns : writer->begun_ns;
+    writer->write_begun_ns = pawl_clock_now_ns();
+    saver->warning[0] = '\0';
+    begin_step(saver, STEP_MKDIR);
+    return 0;
+}
+
+/* --- checksums, a slice a time --- */
+
+static bool has_checksums(const struct pawl_checkpoint_writer *writer)
+{
+    return writer->crc_file == writer->manifest.file_count;
+}
+
+static void sum_slice(struct pawl_checkpoint_writer *writer, size_t left_bytes)
+{
+    while (left_bytes > 0 && !has_checksums(writer)) {
+        const struct pawl_checkpoint_file *file = &writer->files[writer->crc_file];
+        if (writer->crc_part == file->part_count) {
+            writer->crc_file++;
+            writer->crc_part = 0;
+            continue;
+        }
+        const struct iovec *part = &file->parts[writer->crc_part];
+        size_t count = part->iov_len - writer->crc_at;
+        count = count < left_bytes ? count : left_bytes;
+        uint32_t *crc = &writer->manifest.files[writer->crc_file].crc32c;
+        if (count > 0)
+            *crc = pawl_crc32c(*crc, (const char *)part->iov_base + writer->crc_at, count);
+        writer->crc_at += count;
+        left_bytes -= count;
+        if (writer->crc_at == part->iov_len) {
+            writer->crc_part++;
+            writer->crc_at = 0;
+        }
+    }
+}
+
+/* --- the ends --- */
+
+static void end_done(struct pawl_checkpoint *saver)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    writer->is_ended = true;
+    writer->is_trash_due = true;
+    saver->done_count++;
+    saver->failures_in_row = 0;
+    saver->done_step = writer->manifest.step;
+    saver->done_bytes = writer->total_bytes;
+    saver->done_ns = pawl_clock_now_ns();
+    saver->took_ns = saver->done_ns - writer->write_begun_ns;
+    writer->step = STEP_RESTING;
+}
+
+static void end_failed(struct pawl_checkpoint *saver)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    writer->is_ended = true;
+    saver->failed_count++;
+    saver->failures_in_row++;
+    uint64_t pause_s = 1;
+    for (uint64_t i = 1; i < saver->failures_in_row && pause_s < BACK_OFF_S_MAX; i++)
+        pause_s *= 2;
+    if (pause_s > BACK_OFF_S_MAX)
+        pause_s = BACK_OFF_S_MAX;
+    writer->retry_ns = pawl_clock_now_ns() + pause_s * PAWL_NS_PER_S;
+    writer->step = STEP_RESTING;
+}
+
+/* The folder has its number. */
+static void note_entry(struct pawl_checkpoint_writer *writer, bool is_committed)
+{
+    struct pawl_checkpoint_entry *entry = find_entry(writer, writer->manifest.step);
+    if (!entry)
+        entry = &writer->entries[writer->entry_count++];
+    *entry = (struct pawl_checkpoint_entry){
+        .step = writer->manifest.step,
+        .score = writer->manifest.score,
+        .is_committed = is_committed,
+    };
+}
+
+/* --- what may go --- */
+
+static bool is_among_best(const struct pawl_checkpoint_writer *writer, size_t index)
+{
+    const struct pawl_checkpoint_entry *entry = &writer->entries[index];
+    int64_t better_count = 0;
+    if (isnan(entry->score))
+        return false;
+    for (size_t i = 0; i < writer->entry_count; i++) {
+        const struct pawl_checkpoint_entry *other = &writer->entries[i];
+        if (other->is_committed &&
+            (other->score > entry->score ||
+             (other->score == entry->score && other->step > entry->step)))
+            better_count++;
+    }
+    return better_count < writer->cfg.keep_best;
+}
+
+/* The index of one that need not be kept, the oldest first; -1: there is none. Those that were
+ * not taken up go only once they are older than what is kept. */
+static int64_t find_victim(const struct pawl_checkpoint_writer *writer)
+{
+    int64_t keep_last = writer->cfg.keep_last > PAWL_CHECKPOINT_KEEP_MIN
+                            ? writer->cfg.keep_last
+                            : PAWL_CHECKPOINT_KEEP_MIN;
+    int64_t victim = -1;
+    for (size_t i = 0; i < writer->entry_count; i++) {
+        const struct pawl_checkpoint_entry *entry = &writer->entries[i];
+        int64_t newer_count = 0;
+        for (size_t k = 0; k < writer->entry_count; k++)
+            newer_count +=
+                writer->entries[k].is_committed && writer->entries[k].step > entry->step;
+        bool is_kept =
+            newer_count < keep_last || (entry->is_committed && is_among_best(writer, i));
+        if (!is_kept && (victim < 0 || entry->step < writer->entries[victim].step))
+            victim = (int64_t)i;
+    }
+    return victim;
+}
+
+/* --- from step to step --- */
+
+static void fail(struct pawl_checkpoint *saver, int code, const char *what)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    char text[PAWL_ERR_TEXT_BYTES];
+    snprintf(text, sizeof(text), "checkpoint %s: %.400s: %s", writer->final_name, what,
+             strerror(code));
+
+    switch (writer->step) {
+    case STEP_LINK: /* it is committed; the link is only a hint */
+        snprintf(saver->warning, sizeof(saver->warning), "%.*s",
+                 (int)sizeof(saver->warning) - 1, text);
+        end_done(saver);
+        break;
+    case STEP_TRASH:
+    case STEP_REMOVE: /* after the next save it is tried again, or by the next open */
+        writer->is_trash_due = false;
+        writer->step = STEP_RESTING;
+        break;
+    default:
+        pawl_err_set(&writer->failure, code, "%s", text);
+        if (writer->is_renamed)
+            note_entry(writer, false); /* whether it survives a power cut, nobody knows */
+        begin_step(saver, STEP_ABANDON);
+    }
+}
+
+static void begin_chain(struct pawl_checkpoint *saver)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    unsigned left = writer->op_count - writer->op_next;
+    struct pawl_err err = {0};
+
+    writer->op_flight = left < PAWL_IO_QUEUE_OPS_MAX ? left : PAWL_IO_QUEUE_OPS_MAX;
+    bool goes_on = writer->step == STEP_ABANDON || writer->step == STEP_REMOVE;
+    int code = pawl_io_queue_begin(
+        &writer->queue, writer->ops + writer->op_next, writer->op_flight,
+        goes_on ? PAWL_IO_GO_ON_AFTER_FAILURE : PAWL_IO_STOP_AT_FAILURE, &err);
+    writer->is_in_flight = code == 0;
+    if (code == 0)
+        return;
+    if (writer->step == STEP_ABANDON)
+        end_failed(saver); /* what is left is a leftover for the next open */
+    else
+        fail(saver, -code, err.text);
+}
+
+static void begin_step(struct pawl_checkpoint *saver, enum step step)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    writer->step = step;
+    writer->op_count = writer->op_next = 0;
+
+    int fault = pawl_checkpoint_pass_fault(step);
+    if (fault && step != STEP_ABANDON) {
+        fail(saver, fault, pawl_checkpoint_step_name(step));
+        return;
+    }
+    if (step == STEP_MKDIR) {
+        writer->is_temp_there = true;
+        writer->is_renamed = false;
+    }
+    int code = pawl_checkpoint_fill_ops(writer);
+    if (code != 0)
+        fail(saver, -code, pawl_checkpoint_step_name(step));
+    else if (writer->op_count > 0)
+        begin_chain(saver);
+    else if (step != STEP_AWAIT_CHECKSUMS)
+        end_step(saver);
+}
+
+/* The operations of the step have all been done. */
+static void end_step(struct pawl_checkpoint *saver)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+
+    switch (writer->step) {
+    case STEP_RENAME:
+        writer->is_temp_there = false;
+        note_entry(writer, true);
+        begin_step(saver, STEP_LINK);
+        break;
+    case STEP_LINK:
+        end_done(saver);
+        break;
+    case STEP_TRASH:
+        writer->entries[writer->victim] = writer->entries[--writer->entry_count];
+        begin_step(saver, STEP_REMOVE);
+        break;
+    case STEP_REMOVE:
+        saver->removed_count++;
+        writer->step = STEP_RESTING;
+        break;
+    case STEP_ABANDON:
+        writer->is_temp_there = false;
+        end_failed(saver);
+        break;
+    default: /* in the order of the enumeration */
+        begin_step(saver, (enum step)(writer->step + 1));
+    }
+}
+
+/* The chain has ended, or was cut. */
+static void look_at_results(struct pawl_checkpoint *saver)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    unsigned end = writer->op_next + writer->op_flight;
+    bool goes_on = writer->step == STEP_ABANDON || writer->step == STEP_REMOVE;
+    writer->is_in_flight = false;
+
+    while (writer->op_next < end) {
+        struct pawl_io_op *op = &writer->ops[writer->op_next];
+        if (pawl_io_op_is_complete(op) || goes_on ||
+            pawl_checkpoint_is_dispensable(op, (int)-op->result)) {
+            if (op->kind == PAWL_IO_OP_RENAME && writer->step == STEP_RENAME &&
+                op->name == writer->temp_name)
+                writer->is_renamed = true;
+            bool was_cut = !goes_on && !pawl_io_op_is_complete(op);
+            writer->op_next++;
+            if (was_cut)
+                break;
+        } else if (op->kind == PAWL_IO_OP_WRITE && op->result > 0) { /* short: the rest */
+            op->bytes = (const char *)op->bytes + op->result;
+            op->offset_bytes += (uint64_t)op->result;
+            op->byte_count -= (size_t)op->result;
+            break;
+        } else {
+            int code = op->result == 0 ? EIO : (int)-op->result;
+            bool is_sync = op->kind == PAWL_IO_OP_SYNC || op->kind == PAWL_IO_OP_SYNC_SLOT;
+            if ((code == EINTR || code == EAGAIN) && !is_sync &&
+                writer->retry_count++ < RETRIES_MAX)
+                break;
+            char what[PAWL_ERR_TEXT_BYTES];
+            pawl_checkpoint_describe_op(op, what, sizeof(what));
+            fail(saver, code, what);
+            return;
+        }
+    }
+    if (writer->op_next < writer->op_count)
+        begin_chain(saver);
+    else
+        end_step(saver);
+}
+
+/* Between two chains: the next one, when what it needs is there. */
+static void go_on(struct pawl_checkpoint *saver)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    if (writer->step == STEP_AWAIT_CHECKSUMS && has_checksums(writer)) {
+        begin_step(saver, STEP_MANIFEST);
+    } else if (writer->step == STEP_RESTING && !writer->is_ended && writer->is_trash_due) {
+        writer->victim = find_victim(writer);
+        writer->is_trash_due = writer->victim >= 0;
+        if (writer->is_trash_due)
+            begin_step(saver, STEP_TRASH);
+    }
+}
+
+static enum pawl_checkpoint_state report(struct pawl_checkpoint *saver, struct pawl_err *err)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    if (!writer->is_ended)
+        return writer->step == STEP_RESTING && !writer->is_trash_due ? PAWL_CHECKPOINT_IDLE
+                                                                     : PAWL_CHECKPOINT_BUSY;
+    writer->is_ended = false;
+    if (!writer->failure.code)
+        return PAWL_CHECKPOINT_DONE;
+    pawl_err_set(err, writer->failure.code, "%s", writer->failure.text);
+    return PAWL_CHECKPOINT_FAILED;
+}
+
+/* One turn; false: the deadline has passed. */
+static bool turn(struct pawl_checkpoint *saver, size_t sum_bytes, uint64_t deadline_ns)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    if (writer->step >= STEP_MKDIR && writer->step <= STEP_AWAIT_CHECKSUMS)
+        sum_slice(writer, sum_bytes);
+    if (!writer->is_in_flight) {
+        go_on(saver);
+        return true;
+    }
+    if (!pawl_io_queue_wait(&writer->queue, deadline_ns))
+        return false;
+    look_at_results(saver);
+    return true;
+}
+
+enum pawl_checkpoint_state pawl_checkpoint_poll(struct pawl_checkpoint *saver,
+                                                struct pawl_err *err)
+{
+    turn(saver, CRC_SLICE_BYTES, 0);
+    return report(saver, err);
+}
+
+enum pawl_checkpoint_state pawl_checkpoint_wait(struct pawl_checkpoint *saver,
+                                                uint64_t deadline_ns, struct pawl_err *err)
+{
+    for (;;) {
+        if (!turn(saver, 64 * CRC_SLICE_BYTES, deadline_ns))
+            return PAWL_CHECKPOINT_BUSY;
+        enum pawl_checkpoint_state state = report(saver, err);
+        if (state != PAWL_CHECKPOINT_BUSY)
+            return state;
+    }
+}

@@ -1,0 +1,103 @@
+/* checkpoint_writer.h: the inside of a saver, for checkpoint.c (the states) and
+ * checkpoint_steps.c (what a step does). Nobody else includes it. */
+#ifndef PAWL_LEARNER_CHECKPOINT_WRITER_H
+#define PAWL_LEARNER_CHECKPOINT_WRITER_H
+
+#include "learner/checkpoint_find.h"
+
+#define TEMP_PREFIX  ".tmp-"
+#define TRASH_PREFIX ".trash-"
+#define LAST_NEW     ".last-new"
+
+#define FOLDERS_MAX (2 * PAWL_CHECKPOINT_FILES_MAX)
+#define NAME_BYTES  (PAWL_CHECKPOINT_PATH_BYTES + 64) /* a path below a temporary folder */
+
+enum step {
+    STEP_RESTING,
+    STEP_MKDIR,
+    STEP_ALLOCATE,
+    STEP_WRITE,
+    STEP_SYNC,
+    STEP_AWAIT_CHECKSUMS, /* the files are on the disk, their sums not yet complete */
+    STEP_MANIFEST,
+    STEP_RENAME,
+    STEP_LINK,
+    STEP_TRASH,
+    STEP_REMOVE,
+    STEP_ABANDON, /* removing the files of an attempt that failed */
+};
+
+struct pawl_checkpoint_writer {
+    struct pawl_io *io;
+    struct pawl_io_queue queue;
+    int folder; /* RUN/checkpoints */
+    struct pawl_checkpoint_cfg cfg;
+    uint64_t nonce; /* of the next temporary name */
+
+    struct pawl_checkpoint_entry *entries;
+    size_t entry_count;
+
+    /* When the last one was begun, by the owner's clocks. */
+    uint64_t begun_step;
+    uint64_t begun_ns;
+    uint64_t retry_ns; /* not before, after a failure */
+
+    /* The attempt. */
+    enum step step;
+    bool is_ended; /* the result is to be reported */
+    bool is_temp_there;
+    bool is_replacing; /* a folder of this number is there and does not count */
+    bool is_renamed;
+    struct pawl_err failure;
+    unsigned retry_count;
+    uint64_t write_begun_ns;
+    uint64_t total_bytes;
+    struct pawl_checkpoint_file
+        files[PAWL_CHECKPOINT_FILES_MAX]; /* the bytes are the caller's */
+    struct pawl_checkpoint_manifest manifest;
+    size_t crc_file, crc_part, crc_at; /* up to where the checksums are made */
+
+    char temp_name[64];
+    char final_name[PAWL_CHECKPOINT_NAME_BYTES];
+    char trash_name[64];
+    size_t folder_count;
+    char folders[FOLDERS_MAX][PAWL_CHECKPOINT_PATH_BYTES]; /* inside; outer ones first */
+    /* What operations name, below the temporary folder or the trashed one. */
+    char file_names[PAWL_CHECKPOINT_FILES_MAX + 1][NAME_BYTES]; /* the manifest last */
+    char folder_names[FOLDERS_MAX][NAME_BYTES];
+    char manifest_text[PAWL_CHECKPOINT_MANIFEST_MAX];
+    size_t manifest_bytes;
+
+    bool is_trash_due; /* there may be checkpoints that need not be kept */
+    int64_t victim;    /* its index in entries */
+
+    /* The operations of the step, run in chains. */
+    struct pawl_io_op *ops;
+    size_t part_count_max;
+    unsigned op_count_max;
+    unsigned op_count;
+    unsigned op_next;   /* the first that is not done */
+    unsigned op_flight; /* how many from there are in the chain */
+    bool is_in_flight;
+};
+
+/* How many operations any step has at most. */
+unsigned pawl_checkpoint_ops_max(size_t part_count_max);
+
+/* Chooses the names of an attempt for the files of writer->manifest. */
+int pawl_checkpoint_names(struct pawl_checkpoint_writer *writer, uint64_t step,
+                          struct pawl_err *err);
+
+/* Puts the operations of writer->step into writer->ops; none for a step that has none. */
+int pawl_checkpoint_fill_ops(struct pawl_checkpoint_writer *writer);
+
+/* What some file systems cannot do and durability can do without. */
+bool pawl_checkpoint_is_dispensable(const struct pawl_io_op *op, int code);
+
+void pawl_checkpoint_describe_op(const struct pawl_io_op *op, char *text, size_t text_bytes);
+const char *pawl_checkpoint_step_name(enum step step);
+
+/* Passes the fault point of the step; 0 or the errno value to fail with. */
+int pawl_checkpoint_pass_fault(enum step step);
+
+#endif
