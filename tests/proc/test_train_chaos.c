@@ -223,16 +223,32 @@ static void kill_some(void)
             (double)(pawl_clock_now_ns() - began_ns) / (double)PAWL_NS_PER_MS;
 }
 
-/* How many records the lines of episodes.jsonl stand for: their steps, and a FINAL for each
- * that is not cut. One that is cut has a FINAL when its actor was asked to stop. */
-static uint64_t count_in_episodes(void)
+/* What the lines of episodes.jsonl stand for: steps, and records, that is a FINAL more for each
+ * episode that is not cut. One that is cut has a FINAL when its actor was asked to stop. */
+static uint64_t count_in_episodes(uint64_t *step_count)
 {
     char *text = train_read(train_path(&chaos.train, "episodes.jsonl"));
     uint64_t count = 0;
+    *step_count = 0;
     for (const char *at = text; (at = strstr(at, "\"length\":")); at++) {
-        count += strtoull(at + strlen("\"length\":"), NULL, 10);
+        uint64_t length = strtoull(at + strlen("\"length\":"), NULL, 10);
+        *step_count += length;
+        count += length;
         count += strncmp(strstr(at, "\"end\":"), "\"end\":\"cut\"", 11) != 0;
     }
+    free(text);
+    return count;
+}
+
+/* The steps that the last learner had counted when it ended, all lives of the learner together.
+ */
+static uint64_t count_of_learner(void)
+{
+    char *text = train_read(train_path(&chaos.train, "log.txt")), *last = NULL;
+    for (char *at = text; (at = strstr(at, " learner ended steps=")); at++)
+        last = at;
+    DEMAND(last != NULL, "no learner has ended in order");
+    uint64_t count = strtoull(strchr(last, '=') + 1, NULL, 10);
     free(text);
     return count;
 }
@@ -259,7 +275,13 @@ static void check_run(bool is_whole)
         DEMAND(lost <= 4 * LANE_COUNT, "actor %u lost %" PRIu64 " records", seen->actor, lost);
         pawl_segment_close(&seen->segment);
     }
-    uint64_t in_episodes = is_whole ? count_in_episodes() : chaos.ledger.record_count;
+    if (!is_whole)
+        return;
+    uint64_t step_count, in_episodes = count_in_episodes(&step_count);
+    uint64_t learner_count = count_of_learner();
+    DEMAND(step_count == learner_count,
+           "%" PRIu64 " steps are in episodes, the learner has counted %" PRIu64, step_count,
+           learner_count);
     DEMAND(chaos.ledger.record_count >= in_episodes &&
                chaos.ledger.record_count - in_episodes <= ACTOR_COUNT * LANE_COUNT,
            "%lu records are counted, in the episodes there are %" PRIu64,
