@@ -271,7 +271,8 @@ static int search(struct pawl_inspect *inspect, struct pawl_err *err)
     if (status)
         return status;
     inspect->unopened_count = 0;
-    size_t segment_count = pawl_sightings_mark_run(&found, inspect->seed_pid);
+    size_t segment_count =
+        pawl_sightings_mark_run(&found, inspect->seed_pid, inspect->seed_folder);
     for (size_t i = 0; i < found.count && status == 0; i++) {
         const struct pawl_sighting *sighting = &found.all[i];
         if (!sighting->is_chosen || find_file(inspect, sighting->device, sighting->inode))
@@ -318,7 +319,7 @@ static bool exists(const char *folder, const char *name)
            access(path, F_OK) == 0;
 }
 
-/* The supervisor of a folder has ended, in whatever way. */
+/* The supervisor of a folder has ended, in whatever way, and nobody uses the folder. */
 static int refuse_ended(const char *folder, uint32_t pid, struct pawl_err *err)
 {
     struct pawl_sightings found;
@@ -338,6 +339,19 @@ static int refuse_ended(const char *folder, uint32_t pid, struct pawl_err *err)
                         folder);
 }
 
+/* Its supervisor has ended: those that are left of it. */
+static int search_survivors(struct pawl_inspect *inspect, const char *run, uint32_t pid,
+                            struct pawl_err *err)
+{
+    struct pawl_err nobody = {0};
+    inspect->seed_folder = realpath(run, NULL);
+    if (!inspect->seed_folder || search(inspect, &nobody) != 0)
+        return refuse_ended(run, pid, err);
+    snprintf(inspect->note, sizeof(inspect->note),
+             "the supervisor has ended; found through /proc, by who uses the run's folder");
+    return 0;
+}
+
 static int open_folder(struct pawl_inspect *inspect, const char *run, struct pawl_err *err)
 {
     char folder[PATH_BYTES], inner[PATH_BYTES];
@@ -354,7 +368,7 @@ static int open_folder(struct pawl_inspect *inspect, const char *run, struct paw
     if (join(inspect, folder, &why) == 0)
         return 0;
     if (pid == 0 || pawl_process_read(&process, pid) != 0)
-        return refuse_ended(run, pid, err);
+        return search_survivors(inspect, run, pid, err);
     return search_after(inspect, pid, &why, err);
 }
 
@@ -405,7 +419,7 @@ void pawl_inspect_look(struct pawl_inspect *inspect)
 {
     if (inspect->peer.is_open)
         hear_all(inspect);
-    else if (inspect->seed_pid)
+    else if (inspect->seed_pid || inspect->seed_folder)
         search(inspect, &(struct pawl_err){0}); /* what was found before stays */
     pawl_inspect_read(inspect);
 }
@@ -423,6 +437,7 @@ void pawl_inspect_close(struct pawl_inspect *inspect)
     for (uint32_t i = 0; i < inspect->segment_count; i++)
         unmap(&inspect->segments[i]);
     free(inspect->segments);
+    free(inspect->seed_folder);
     pawl_peer_close(&inspect->peer);
     *inspect = (struct pawl_inspect){0};
 }

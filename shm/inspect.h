@@ -9,7 +9,8 @@
  * RUN is a run folder, its runtime folder, or the number of a process of the run. The segments
  * come from the hub, as to any other program. Where it does not answer, or is dead, they are
  * found without anybody's help: whatever segments the process holds, which other processes hold
- * one of these, what else those hold, and so on; that is the run. Only segments that somebody
+ * one of these, what else those hold, and so on; that is the run. Of a folder whose supervisor
+ * has ended it begins with the processes that use a file of it. Only segments that somebody
  * still has a descriptor of can be opened this way, maps alone need more privileges.
  *
  * All maps are read-only: whatever is found there, the run cannot be disturbed. Nothing in it
@@ -116,6 +117,7 @@ struct pawl_inspect {
     char run[256];           /* as people call it */
     char note[512];          /* how the segments were found, when not from the hub */
     uint32_t seed_pid;       /* where the search begins; 0: none */
+    char *seed_folder;       /* likewise, with those that use this run folder; NULL: none */
     uint32_t unopened_count; /* only mapped by others, and not ours to open */
     struct pawl_peer peer;
     uint64_t look_ns; /* of the last look; 0: none yet */

@@ -177,13 +177,62 @@ static bool spread(struct pawl_sightings *found, bool by_process)
     return has_grown;
 }
 
-size_t pawl_sightings_mark_run(struct pawl_sightings *found, uint32_t seed_pid)
+static bool is_below(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 && path[length] == '/';
+}
+
+static bool has_argument_below(uint32_t pid, const char *folder)
+{
+    char path[80];
+    char *word = NULL;
+    size_t room = 0;
+    bool has = false;
+    snprintf(path, sizeof(path), "/proc/%u/cmdline", pid);
+    FILE *words = fopen(path, "re");
+    while (words && !has && getdelim(&word, &room, '\0', words) > 0)
+        has = is_below(word, folder);
+    free(word);
+    if (words)
+        fclose(words);
+    return has;
+}
+
+static bool has_open_below(uint32_t pid, const char *folder)
+{
+    char path[80], target[LINK_BYTES];
+    bool has = false;
+    snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+    DIR *fds = opendir(path);
+    for (const struct dirent *entry; fds && !has && (entry = readdir(fds));) {
+        snprintf(path, sizeof(path), "/proc/%u/fd/%.32s", pid, entry->d_name);
+        has = read_link(path, target) && is_below(target, folder);
+    }
+    if (fds)
+        closedir(fds);
+    return has;
+}
+
+static bool is_seed(uint32_t pid, uint32_t seed_pid, const char *folder)
+{
+    return pid == seed_pid ||
+           (folder && (has_argument_below(pid, folder) || has_open_below(pid, folder)));
+}
+
+size_t pawl_sightings_mark_run(struct pawl_sightings *found, uint32_t seed_pid,
+                               const char *folder)
 {
     size_t segment_count = 0;
     if (found->count == 0)
         return 0;
-    for (size_t i = 0; i < found->count; i++)
-        found->all[i].is_in_run = found->all[i].pid == seed_pid;
+    qsort(found->all, found->count, sizeof(*found->all), by_pid);
+    for (size_t i = 0; i < found->count; i++) {
+        struct pawl_sighting *sighting = &found->all[i];
+        sighting->is_in_run = i > 0 && sighting->pid == sighting[-1].pid
+                                  ? sighting[-1].is_in_run
+                                  : is_seed(sighting->pid, seed_pid, folder);
+    }
     for (int pass = 0; pass < RUN_PASS_COUNT; pass++) {
         bool has_grown = spread(found, false);
         if (!spread(found, true) && !has_grown)

@@ -34,9 +34,11 @@ struct pawl_sightings {
 /* Everything that processes of this user have, but this process. */
 int pawl_sightings_find(struct pawl_sightings *found, struct pawl_err *err);
 
-/* Marks what hangs together with the process; returns how many segments that are. Of each, one
- * sighting with a path is chosen, if there is any. */
-size_t pawl_sightings_mark_run(struct pawl_sightings *found, uint32_t seed_pid);
+/* Marks what hangs together with the process or, where folder is not NULL, with those that have
+ * a file of that run folder among their arguments or open; returns how many segments that are.
+ * Of each, one sighting with a path is chosen, if there is any. */
+size_t pawl_sightings_mark_run(struct pawl_sightings *found, uint32_t seed_pid,
+                               const char *folder);
 
 /* "process 12 (pawl-actor), process 14 (pawl-actor)", each once. */
 void pawl_sightings_list(const struct pawl_sightings *found, char *text, size_t text_bytes);

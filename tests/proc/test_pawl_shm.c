@@ -48,6 +48,13 @@ static void die(const char *what)
     _exit(1);
 }
 
+/* As the roles of a run have its configuration. */
+static void use_run_folder(void)
+{
+    if (open(scratch_path(&scratch, "config.toml"), O_CREAT | O_RDONLY | O_CLOEXEC, 0600) < 0)
+        die("open");
+}
+
 static void join(struct pawl_peer *peer)
 {
     struct pawl_peer_cfg cfg = pawl_peer_default_cfg();
@@ -85,6 +92,7 @@ static void be_learner(void)
     struct pawl_peer_cfg peer_cfg = pawl_peer_default_cfg();
     peer_cfg.role = PAWL_ROLE_LEARNER;
     peer_cfg.fd = LEARNER_HUB_FD;
+    use_run_folder();
     board_cfg.manifest = &manifest;
     board_cfg.label = "params";
     if (pawl_peer_open(&peer, &peer_cfg, &err) != 0 ||
@@ -352,7 +360,21 @@ START_TEST(when_the_supervisor_is_dead_the_others_are_shown_through_each_other)
     assert_shows("the actor");
     assert_shows("ok     attempted");
     assert_shows("params");
-    ck_assert_int_eq(shm(scratch.path), 3);
+    close_run();
+}
+END_TEST
+
+START_TEST(the_folder_of_a_dead_supervisor_leads_to_those_that_use_it)
+{
+    open_run();
+    kill_process(SUPERVISOR);
+    ck_assert_int_eq(shm(scratch.path), 0);
+    assert_shows("the supervisor has ended; found through /proc");
+    assert_shows("the actor");
+    assert_shows("ok     attempted");
+    assert_shows("params");
+    /* Nobody has a file of this one. */
+    ck_assert_int_eq(shm(runtime_folder), 3);
     ck_assert_ptr_nonnull(strstr(err_text, "its supervisor, process"));
     ck_assert_ptr_nonnull(strstr(err_text, "Give one of these numbers"));
     close_run();
@@ -479,6 +501,7 @@ PAWL_TEST_MAIN("pawl_shm", a_live_run_is_shown_by_its_folders_and_by_any_of_its_
                one_object_of_json_is_what_a_script_gets, a_stopped_supervisor_is_done_without,
                a_stopped_process_is_called_stopped,
                when_the_supervisor_is_dead_the_others_are_shown_through_each_other,
+               the_folder_of_a_dead_supervisor_leads_to_those_that_use_it,
                what_dead_children_had_is_shown_by_the_supervisor, the_last_process_is_enough,
                of_an_ended_run_nothing_is_left_and_that_is_said,
                watching_ends_with_the_screen_as_it_was,
