@@ -53,8 +53,8 @@ static int version_length(const char *config)
 void pawl_door_blas_describe(char *text, size_t size)
 {
     static const char *const flavours[] = {"no threads",
-                                           "threads of its own: install "
-                                           "libopenblas0-openmp for those of libtorch",
+                                           ("threads of its own: install "
+                                            "libopenblas0-openmp for those of libtorch"),
                                            "OpenMP"};
     char *(*config)(void) = NULL;
     int (*parallel)(void) = NULL;
