@@ -205,7 +205,8 @@ struct pawl_ring_rx {
     uint64_t consumed_count, lost_count, lag_max_count;
 };
 
-/* Cold, defined in ring.c and park.c. A fault is set once; from then on the end refuses. */
+/* Cold, defined in ring_state.c and park.c. A fault is set once; from then on the end refuses.
+ */
 void pawl_ring_tx_quarantine(struct pawl_ring_tx *tx, enum pawl_ring_fault fault,
                              uint64_t value);
 void pawl_ring_rx_quarantine(struct pawl_ring_rx *rx, enum pawl_ring_fault fault,

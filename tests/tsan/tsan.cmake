@@ -5,7 +5,7 @@
 
 set(tsan_sources runtime/clock.c runtime/crc32c.c runtime/err.c runtime/fault.c runtime/sha256.c
     runtime/spec.c shm/board.c shm/board_wait.c shm/copy.c shm/distance.c shm/manifest.c shm/memory.c shm/park.c
-    shm/process.c shm/ring.c shm/segment.c)
+    shm/process.c shm/ring.c shm/ring_copy.c shm/ring_state.c shm/segment.c)
 list(TRANSFORM tsan_sources PREPEND ${CMAKE_SOURCE_DIR}/)
 add_library(tsan_product STATIC EXCLUDE_FROM_ALL ${tsan_sources})
 target_include_directories(tsan_product PUBLIC ${CMAKE_SOURCE_DIR})
