@@ -144,7 +144,8 @@ static int equip(void *context, uint32_t index, struct pawl_proc_fd *fds, size_t
     child->is_welcome = false;
     child->lost_ns = pawl_clock_now_ns();
     child->state = 0;
-    pawl_run_role_set_life(&child->role, run->set.children[index].start_count - 1);
+    pawl_run_role_set_life(&child->role, (uint64_t)run->resume_number * PAWL_RUN_LIVES_MAX +
+                                             run->set.children[index].start_count - 1);
     return 0;
 }
 
@@ -428,6 +429,8 @@ static int add_children(struct pawl_run *run, const char *learner_path, const ch
         pawl_run_role_fill(role, is_learner ? PAWL_ROLE_LEARNER : PAWL_ROLE_ACTOR,
                            is_learner ? 0 : i - 1, is_learner ? learner_path : actor_path,
                            config_path, run->start_ns);
+        if (is_learner && run->resume_number > 0)
+            pawl_run_role_set_resumed(role);
         struct pawl_child_cfg cfg = {
             .name = role->name,
             .path = role->path,
@@ -479,8 +482,9 @@ static int open_run(struct pawl_run *run, struct pawl_err *err)
         raise_fd_limit();
         char owner[64];
         snprintf(owner, sizeof(owner), "pawl %s", run->order.cli->verb->name);
-        status =
-            pawl_run_folder_create(&run->folder, run->cfg->dir, run->cfg->name, owner, err);
+        status = run->order.resumed_path ? pawl_run_resume(run, owner, err)
+                                         : pawl_run_folder_create(&run->folder, run->cfg->dir,
+                                                                  run->cfg->name, owner, err);
     }
     if (status == 0)
         status = pawl_run_write_config(run, err);
@@ -532,6 +536,16 @@ static void close_run(struct pawl_run *run)
     free(run->children);
 }
 
+/* Of a supervisor that could not begin, or not go on. */
+static int exit_code_of(const struct pawl_run *run, int status)
+{
+    if (run->folder.is_open)
+        return PAWL_EXIT_FAILED;
+    return status == -ENOENT  ? PAWL_EXIT_MISSING
+           : status == -EBUSY ? PAWL_EXIT_USAGE /* somebody else has the run */
+                              : PAWL_EXIT_FAILED;
+}
+
 int pawl_run_do(const struct pawl_run_order *order)
 {
     struct pawl_run run = {.order = *order,
@@ -549,8 +563,7 @@ int pawl_run_do(const struct pawl_run_order *order)
     }
     if (status != 0) {
         pawl_run_fail(&run, "supervisor", "%s", err.text);
-        run.exit_code =
-            status == -ENOENT && !run.folder.is_open ? PAWL_EXIT_MISSING : PAWL_EXIT_FAILED;
+        run.exit_code = exit_code_of(&run, status);
     }
     if (run.is_unclean &&
         (run.exit_code == PAWL_EXIT_DONE || run.exit_code == PAWL_EXIT_INTERRUPTED))

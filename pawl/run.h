@@ -3,6 +3,7 @@
  *
  *     run.c         the loop: children, hub, signals, and in which order all ends
  *     run_report.c  the run folder's files, what is printed, the first error
+ *     run_resume.c  taking up a run that was there before
  *     run_role.c    where the roles' programs are, and how they are called
  *
  * This is the one place that knows all roles. It maps no data and trusts no role: what it hears
@@ -25,6 +26,8 @@
 #define PAWL_RUN_HUB_FD        3 /* under which a role has its connection to the hub */
 #define PAWL_RUN_LIBEXEC_ENV   "PAWL_LIBEXEC"
 #define PAWL_RUN_STILL_NS      (3 * PAWL_NS_PER_S)
+#define PAWL_RUN_RESUMES_MAX   999u
+#define PAWL_RUN_LIVES_MAX     (1u << 20) /* of one child, until a run is resumed */
 #define PAWL_RUN_ROLE_ARGS_MAX 12
 
 /* --- the roles' programs (run_role.c) --- */
@@ -49,6 +52,9 @@ int pawl_run_role_find(uint32_t role, char path[PATH_MAX], struct pawl_err *err)
 void pawl_run_role_fill(struct pawl_run_role *to, uint32_t role, uint32_t index,
                         const char *path, const char *config_path, uint64_t start_ns);
 
+/* For a learner: it goes on from what the run saved, and fails where there is nothing. */
+void pawl_run_role_set_resumed(struct pawl_run_role *role);
+
 /* Says which of its lives the next start is, counted from 0. */
 void pawl_run_role_set_life(struct pawl_run_role *role, uint64_t life);
 
@@ -59,6 +65,7 @@ struct pawl_run_order {
     const struct pawl_cfg *cfg;
     uint32_t actor_count;     /* to start */
     uint32_t actor_count_min; /* with fewer that have not died for good, the run ends */
+    const char *resumed_path; /* the folder of the run to go on with; NULL: a new one */
 };
 
 enum pawl_run_phase {
@@ -92,6 +99,7 @@ struct pawl_run {
     struct pawl_run_child *children;
     uint64_t start_ns;
     int64_t start_wall_s;
+    uint32_t resume_number; /* which resumption of the run this is, from 1; 0: none */
 
     enum pawl_run_phase phase;
     int exit_code;
@@ -111,6 +119,13 @@ struct pawl_run {
 
 /* Runs it to its end and prints what there is to say. Returns an enum pawl_exit. */
 int pawl_run_do(const struct pawl_run_order *order);
+
+/* --- going on with a run (run_resume.c) --- */
+
+/* Takes the folder, looks for a checkpoint, says from where it goes on, and keeps the files of
+ * the time before: config.toml as config.001.toml and so on. -EBUSY names who owns the folder;
+ * -ENODATA: there is no checkpoint to go on from, and nothing was changed. */
+int pawl_run_resume(struct pawl_run *run, const char *owner, struct pawl_err *err);
 
 /* --- what it says and leaves behind (run_report.c) --- */
 

@@ -65,6 +65,14 @@ void pawl_run_role_fill(struct pawl_run_role *to, uint32_t role, uint32_t index,
     to->argv[10] = to->life_text;
 }
 
+void pawl_run_role_set_resumed(struct pawl_run_role *role)
+{
+    size_t count = 0;
+    while (role->argv[count])
+        count++;
+    role->argv[count] = "--resume";
+}
+
 void pawl_run_role_set_life(struct pawl_run_role *role, uint64_t life)
 {
     snprintf(role->life_text, sizeof(role->life_text), "%" PRIu64, life);

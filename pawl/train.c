@@ -2,15 +2,18 @@
 #include "pawl/train.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "actor/actor_cfg.h"
 #include "pawl/join.h"
 #include "pawl/run.h"
 
-/* Starts a run of this file. Nothing has been started or made when the configuration is wrong.
- */
-static int run_file(struct pawl_cli *cli, const char *path, bool has_actors)
+/* Starts a run of this file, or goes on with the one that has it. Nothing has been started or
+ * made when the configuration is wrong. */
+static int run_file(struct pawl_cli *cli, const char *path, const char *resumed_path,
+                    bool has_actors)
 {
     struct pawl_cfg *cfg = NULL;
     struct pawl_err err = {0};
@@ -29,6 +32,7 @@ static int run_file(struct pawl_cli *cli, const char *path, bool has_actors)
             .cfg = cfg,
             .actor_count = has_actors ? (uint32_t)actor->count : 0,
             .actor_count_min = has_actors ? (uint32_t)actor->min_count : 0,
+            .resumed_path = resumed_path,
         };
         exit_code = pawl_run_do(&order);
     } else if (cfg)
@@ -39,16 +43,40 @@ static int run_file(struct pawl_cli *cli, const char *path, bool has_actors)
     return exit_code;
 }
 
+/* A new run of CONFIG, or one that was there before. */
+static int start(struct pawl_cli *cli, int argc, char **argv, bool has_actors)
+{
+    const char *run = pawl_cli_value(cli, "resume");
+    char path[PATH_MAX];
+    if (!run && argc == 1)
+        return run_file(cli, argv[0], NULL, has_actors);
+    if (!run)
+        return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
+                             "say what to run: a configuration file (there are some in "
+                             "configs/), or --resume=RUN, the folder of a run to go on with");
+    if (argc == 1)
+        return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
+                             "'%s' and --resume=%s: a run goes on with its own config.toml; "
+                             "override keys of it by KEY=VALUE",
+                             argv[0], run);
+    if ((size_t)snprintf(path, sizeof(path), "%s/config.toml", run) >= sizeof(path))
+        return pawl_cli_fail(cli, PAWL_EXIT_USAGE, "--resume=%.60s...: the path is too long",
+                             run);
+    if (access(path, R_OK) != 0)
+        return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
+                             "--resume=%s: %s: %s; give the run folder that 'pawl %s' printed",
+                             run, path, strerror(errno), cli->verb->name);
+    return run_file(cli, path, run, has_actors);
+}
+
 static int run_train(struct pawl_cli *cli, int argc, char **argv)
 {
-    (void)argc;
-    return run_file(cli, argv[0], true);
+    return start(cli, argc, argv, true);
 }
 
 static int run_learner(struct pawl_cli *cli, int argc, char **argv)
 {
-    (void)argc;
-    return run_file(cli, argv[0], false);
+    return start(cli, argc, argv, false);
 }
 
 static int run_actor(struct pawl_cli *cli, int argc, char **argv)
@@ -69,11 +97,25 @@ static int run_actor(struct pawl_cli *cli, int argc, char **argv)
     "repeats "                                                                                 \
     "its first error in its last line and in exit.json."
 
+static const struct pawl_cli_option start_options[] = {
+    {.name = "resume",
+     .value = "RUN",
+     .help = "Go on with the run in this folder, from its newest valid checkpoint."},
+};
+
+#define RESUME                                                                                 \
+    "With --resume there is no CONFIG: the run goes on in its own folder and by its own "      \
+    "config.toml, with what is overridden on this line, from the newest checkpoint whose "     \
+    "every byte is as it was written; one that is not is skipped with a sentence. Where "      \
+    "there is none the exit code is 1: a run never begins anew by itself. The files of the "   \
+    "time before stay as config.001.toml, exit.001.json and so on."
+
 const struct pawl_cli_verb pawl_verb_train = {
     .name = "train",
     .help = "Start a run: a learner and its actors.",
-    .operands = "CONFIG",
-    .operand_min = 1,
+    .operands = "[CONFIG]",
+    .options = start_options,
+    .option_count = 1,
     .operand_max = 1,
     .operand_type = PAWL_CLI_OPERAND_FILE,
     .takes_config = true,
@@ -82,6 +124,7 @@ const struct pawl_cli_verb pawl_verb_train = {
         "die, and prints a line each log.period_s. Ctrl-C or SIGTERM ends the run within "
         "run.stop_s: actors finish their step and make their environment safe, then the "
         "learner takes in what they left; a second signal ends it at once, with exit code 1.\n"
+        "\n" RESUME "\n"
         "\n" EXIT_CODES "\n"
         "\n"
         "The environment variable PAWL_LIBEXEC names the folder of pawl-learner and "
@@ -92,13 +135,14 @@ const struct pawl_cli_verb pawl_verb_train = {
 const struct pawl_cli_verb pawl_verb_learner = {
     .name = "learner",
     .help = "Start a run without actors; others join it.",
-    .operands = "CONFIG",
-    .operand_min = 1,
+    .operands = "[CONFIG]",
+    .options = start_options,
+    .option_count = 1,
     .operand_max = 1,
     .operand_type = PAWL_CLI_OPERAND_FILE,
     .takes_config = true,
     .details = "As 'pawl train', with the learner alone. Actors join by 'pawl actor "
-               "--join=RUN'.\n\n" EXIT_CODES,
+               "--join=RUN'.\n\n" RESUME "\n\n" EXIT_CODES,
     .run = run_learner,
 };
 

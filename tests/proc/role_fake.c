@@ -13,7 +13,8 @@
  *     learner:killed=2   kills itself instead, unless two have done so
  *
  * where "actor" means all actors. Each start adds a line "NAME PID" to the file starts in the
- * folder of the run, and each end in order a line "NAME PID stop" or "NAME PID hangup" to ends.
+ * folder of the run ("NAME PID resumed" where it is told --resume), and each end in order a
+ * line "NAME PID stop" or "NAME PID hangup" to ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -191,7 +192,7 @@ int main(int argc, char **argv)
     signal(SIGTERM, on_term);
     signal(SIGPIPE, SIG_IGN);
     alarm(120); /* whatever a test does, nothing is left for long */
-    note(argv[2], "starts", "");
+    note(argv[2], "starts", strcmp(argv[argc - 1], "--resume") == 0 ? "resumed" : "");
     if (wish("exit") >= 0) {
         fprintf(stderr, "fake: exit %ld\n", wish("exit"));
         return (int)wish("exit");

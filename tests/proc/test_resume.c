@@ -1,0 +1,154 @@
+/* pawl train --resume, with role_fake.c in the place of the roles and a checkpoint that is
+ * written here. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/run_folder.h"
+#include "support/saved.h"
+#include "support/scratch.h"
+#include "support/test.h"
+
+#define TEXT_BYTES (1 << 16)
+
+static struct scratch scratch;
+static char run[128];
+static char out_text[TEXT_BYTES];
+
+static int pawl(const char *words)
+{
+    char line[1024];
+    snprintf(line, sizeof(line), "cd %s && PAWL_LIBEXEC=%s/roles %s/pawl %s 2>&1", scratch.path,
+             scratch.path, PAWL_BIN_DIR, words);
+    FILE *pipe = popen(line, "re");
+    ck_assert_ptr_nonnull(pipe);
+    out_text[fread(out_text, 1, TEXT_BYTES - 1, pipe)] = '\0';
+    int status = pclose(pipe);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int resume(const char *words)
+{
+    char line[512];
+    snprintf(line, sizeof(line), "train --resume=%s %s", run, words);
+    return pawl(line);
+}
+
+static void assert_said(int code, int exit_code, const char *part)
+{
+    ck_assert_msg(code == exit_code && strstr(out_text, part), "%d, no '%s' in:\n%s", code,
+                  part, out_text);
+}
+
+static const char *in_run(const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/%s", run, name);
+    return scratch_path(&scratch, path);
+}
+
+static bool has(const char *name, const char *wanted)
+{
+    size_t bytes;
+    char *text = scratch_read(in_run(name), &bytes);
+    bool is_there = text && strstr(text, wanted);
+    free(text);
+    return is_there;
+}
+
+/* A run that has ended. */
+static void open_run(void)
+{
+    scratch_open(&scratch);
+    ck_assert_int_eq(mkdir(scratch_path(&scratch, "roles"), 0700), 0);
+    ck_assert_int_eq(symlink(PAWL_ROLE_FAKE, scratch_path(&scratch, "roles/pawl-learner")), 0);
+    ck_assert_int_eq(symlink(PAWL_ROLE_FAKE, scratch_path(&scratch, "roles/pawl-actor")), 0);
+    setenv("FAKE", "learner:done=200", 1);
+    scratch_write(scratch_path(&scratch, "run.toml"), "[run]\nstop_s = 30\n", 18);
+    ck_assert_int_eq(pawl("train run.toml"), 0);
+    const char *line = strstr(out_text, "run folder  ");
+    ck_assert(line && sscanf(line, "run folder  %100s", run) == 1);
+}
+
+static void save(const char *step_json)
+{
+    static const char *const folders[] = {"checkpoints", "checkpoints/000007",
+                                          "checkpoints/000007/training_state"};
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+        ck_assert_int_eq(mkdir(in_run(folders[i]), 0700), 0);
+    scratch_write(in_run("checkpoints/000007/training_state/training_step.json"), step_json,
+                  strlen(step_json));
+    saved_seal(in_run("checkpoints/000007"), 7, "training_state/training_step.json");
+}
+
+START_TEST(a_run_goes_on_in_its_folder_with_what_is_overridden)
+{
+    open_run();
+    ck_assert(!has("starts", "resumed"));
+    save("{\"step\": 7, \"interaction_step\": 123000}\n");
+    assert_said(resume("actor.count=2"), 0, "checkpoints/000007, update 7\n");
+    assert_said(0, 0, "123.");
+    ck_assert(has("starts", "resumed"));
+    ck_assert(has("starts", "actor1 "));
+    ck_assert(has("config.toml", "count = 2"));
+    ck_assert(has("config.toml", "stop_s = 30"));
+    ck_assert(has("config.001.toml", "count = 1"));
+    ck_assert(has("exit.001.json", "\"done\""));
+    ck_assert(has("exit.json", "\"actor.env_steps\": 123"));
+    ck_assert(has("command.txt", "--resume="));
+    ck_assert(has("command.001.txt", "train run.toml"));
+    ck_assert_int_eq(resume(""), 0);
+    ck_assert(has("config.002.toml", "count = 2"));
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(without_a_valid_checkpoint_it_fails_and_nothing_changes)
+{
+    open_run();
+    assert_said(resume(""), 1, "does not begin anew by itself");
+    save("{\"step\": 7, \"interaction_step\": 123000}\n");
+    scratch_write(in_run("checkpoints/000007/training_state/training_step.json"), "{}", 2);
+    assert_said(resume(""), 1, "skipped: ");
+    ck_assert(!has("starts", "resumed"));
+    ck_assert(has("exit.json", "\"done\""));
+    ck_assert_int_eq(access(in_run("config.001.toml"), F_OK), -1);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_run_that_somebody_has_is_left_to_them)
+{
+    struct pawl_run_folder folder;
+    struct pawl_err err = {0};
+    open_run();
+    save("{\"step\": 7, \"interaction_step\": 123000}\n");
+    int code = pawl_run_folder_open(&folder, scratch_path(&scratch, run), "this test", &err);
+    ck_assert_msg(code == 0, "%s", err.text);
+    assert_said(resume(""), 2, ": this test");
+    assert_said(0, 0, "is in use by process ");
+    pawl_run_folder_close(&folder);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_wrong_line_says_what_is_wanted)
+{
+    open_run();
+    assert_said(pawl("train"), 2, "say what to run");
+    assert_said(pawl("train --resume=nowhere"), 2, "nowhere/config.toml");
+    assert_said(resume("run.toml"), 2, "goes on with its own config.toml");
+    assert_said(resume("run.sead=3"), 2, "did you mean 'run.seed'?");
+    scratch_close(&scratch);
+}
+END_TEST
+
+PAWL_TEST_MAIN("resume", a_run_goes_on_in_its_folder_with_what_is_overridden,
+               without_a_valid_checkpoint_it_fails_and_nothing_changes,
+               a_run_that_somebody_has_is_left_to_them, a_wrong_line_says_what_is_wanted)
