@@ -446,27 +446,6 @@ static int steps(struct run *run, struct pawl_err *err)
     return code;
 }
 
-/* The number of an option; `standard` when it is not given. */
-static int option_number(struct pawl_cli *cli, const char *name, uint64_t standard,
-                         uint64_t min, uint64_t *number)
-{
-    const char *text = pawl_cli_value(cli, name);
-    char *end;
-
-    *number = standard;
-    if (!text)
-        return PAWL_EXIT_DONE;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min ||
-        value > INT64_MAX)
-        return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
-                             "--%s=%s: a whole number from %" PRIu64 " to %" PRId64, name, text,
-                             min, INT64_MAX);
-    *number = value;
-    return PAWL_EXIT_DONE;
-}
-
 static int run_lanes(struct pawl_cli *cli, const struct pawl_cfg *cfg,
                      const struct pawl_policy_ops *policy,
                      const struct pawl_lanes_cfg *lanes_cfg, uint64_t steps_max)
@@ -515,13 +494,13 @@ static int run_run(struct pawl_cli *cli, int argc, char **argv)
     uint64_t steps_max;
     (void)argc;
 
-    int code = option_number(cli, "steps", STEPS_DEFAULT, 1, &steps_max);
+    int code = pawl_cli_number(cli, "steps", STEPS_DEFAULT, 1, &steps_max);
     if (code == PAWL_EXIT_DONE)
         code = open_cfg(cli, &cfg);
     if (code == PAWL_EXIT_DONE && pawl_env_cfg_lanes(&lanes_cfg, cfg, entry, &err) != 0)
         code = pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
     if (code == PAWL_EXIT_DONE)
-        code = option_number(cli, "seed", lanes_cfg.seed, 0, &lanes_cfg.seed);
+        code = pawl_cli_number(cli, "seed", lanes_cfg.seed, 0, &lanes_cfg.seed);
     if (code == PAWL_EXIT_DONE &&
         !(policy = pawl_policy_find(policy_name ? policy_name : POLICY_DEFAULT, &err)))
         code = pawl_cli_fail(cli, PAWL_EXIT_USAGE, "%s", err.text);

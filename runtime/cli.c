@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -61,6 +62,26 @@ const char *pawl_cli_value(const struct pawl_cli *cli, const char *option_name)
 bool pawl_cli_has(const struct pawl_cli *cli, const char *option_name)
 {
     return pawl_cli_value(cli, option_name) != NULL;
+}
+
+int pawl_cli_number(const struct pawl_cli *cli, const char *option_name, uint64_t standard,
+                    uint64_t min, uint64_t *number)
+{
+    const char *text = pawl_cli_value(cli, option_name);
+    char *end;
+
+    *number = standard;
+    if (!text)
+        return PAWL_EXIT_DONE;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min ||
+        value > INT64_MAX)
+        return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
+                             "--%s=%s: a whole number from %" PRIu64 " to %" PRId64,
+                             option_name, text, min, INT64_MAX);
+    *number = value;
+    return PAWL_EXIT_DONE;
 }
 
 int pawl_cli_fail(const struct pawl_cli *cli, int exit_code, const char *format, ...)

@@ -28,6 +28,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* What a program of ours exits with. */
@@ -133,6 +134,11 @@ int pawl_cli_run(const struct pawl_cli_program *program, int argc, char **argv, 
  * The last of several wins. */
 const char *pawl_cli_value(const struct pawl_cli *cli, const char *option_name);
 bool pawl_cli_has(const struct pawl_cli *cli, const char *option_name);
+
+/* The whole number of an option, from min to INT64_MAX; `standard` when it was not given.
+ * Returns PAWL_EXIT_DONE, or PAWL_EXIT_USAGE with a sentence on cli->err. */
+int pawl_cli_number(const struct pawl_cli *cli, const char *option_name, uint64_t standard,
+                    uint64_t min, uint64_t *number);
 
 /* Prints "pawl VERB: " and the sentence on cli->err; returns exit_code. */
 int pawl_cli_fail(const struct pawl_cli *cli, int exit_code, const char *format, ...)

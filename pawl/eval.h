@@ -1,0 +1,22 @@
+/* eval.h: the verb that plays episodes in this process, and what others like it need. */
+#ifndef PAWL_PAWL_EVAL_H
+#define PAWL_PAWL_EVAL_H
+
+#include "actor/play.h"
+#include "runtime/cli.h"
+
+extern const struct pawl_cli_verb pawl_verb_eval;
+
+/* Lanes, seed and schedule as the configuration has them, and Ctrl-C and SIGTERM end it after
+ * the present step. What to play with, and for whom, is left to set. */
+int pawl_eval_play_cfg(struct pawl_play_cfg *play, const struct pawl_cfg *cfg,
+                       enum pawl_lanes_role role, struct pawl_err *err);
+
+/* The exit code for what pawl_play_open() or pawl_play_run() returned. */
+int pawl_eval_exit_code(int code);
+
+/* The configuration from a file, the environment and the line. Where it is wrong, prints all
+ * that is and returns the exit code; *cfg is the caller's to close in all cases. */
+int pawl_eval_open_cfg(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg);
+
+#endif
