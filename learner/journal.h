@@ -65,8 +65,7 @@ struct pawl_journal_counts {
     uint64_t removed_files;
 };
 
-struct pawl_journal_file;  /* in journal_internal.h */
-struct pawl_journal_state; /* likewise */
+struct pawl_journal_state; /* in journal.c */
 
 /* Zeroed: closed. */
 struct pawl_journal {
@@ -92,6 +91,10 @@ void pawl_journal_poll(struct pawl_journal *journal, uint64_t now_ns);
 /* All committed frames are written and synced as soon as can be, without regard to the periods.
  * For a checkpoint, which is worth its replay once durable_head has reached its head. */
 void pawl_journal_hurry(struct pawl_journal *journal);
+
+/* Keeps what a resume at this head loads: for the oldest checkpoint that is of use. Without it,
+ * or with PAWL_REPLAY_NONE, only the store's own window is kept. */
+void pawl_journal_keep(struct pawl_journal *journal, uint64_t head);
 
 /* A power cut loses no frame of the window below this number. */
 uint64_t pawl_journal_durable_head(const struct pawl_journal *journal);

@@ -1,0 +1,63 @@
+/* journal_internal.h: the writer of a journal, as journal.c and journal_open.c see it. */
+#ifndef PAWL_LEARNER_JOURNAL_INTERNAL_H
+#define PAWL_LEARNER_JOURNAL_INTERNAL_H
+
+#include "learner/journal.h"
+#include "learner/journal_file.h"
+
+#include <limits.h>
+
+#define PAWL_JOURNAL_OPS_MAX 8u
+
+/* A file of the folder. */
+struct pawl_journal_entry {
+    uint64_t sequence;
+    uint64_t end; /* behind its highest frame number */
+};
+
+enum pawl_journal_chain {
+    PAWL_JOURNAL_CHAIN_NONE,
+    PAWL_JOURNAL_CHAIN_FILE,
+    PAWL_JOURNAL_CHAIN_CLOSE,
+    PAWL_JOURNAL_CHAIN_CHUNK,
+    PAWL_JOURNAL_CHAIN_SYNC,
+    PAWL_JOURNAL_CHAIN_REMOVE,
+};
+
+struct pawl_journal_state {
+    struct pawl_journal_cfg cfg;
+    char folder[PATH_MAX];
+    int folder_fd;
+    struct pawl_io_queue queue;
+
+    struct pawl_journal_entry *entries; /* by age; the last one is written when has_file */
+    uint32_t entry_count;
+
+    /* The file that is written. */
+    bool has_file;   /* its name is in entries */
+    bool is_open;    /* in the queue's slot */
+    bool has_header; /* durable, with its name */
+    bool has_synced; /* chunks of it are durable */
+    bool is_spoilt;  /* a sync of it failed: not to be used again */
+    uint64_t offset_bytes;
+
+    uint64_t next;        /* first frame that is not written */
+    uint64_t durable;     /* first frame that a power cut could take */
+    uint64_t hurry_until; /* frames below are to be durable soon */
+    uint64_t keep_head;
+    uint64_t next_sequence;
+
+    enum pawl_journal_chain chain;
+    unsigned op_count;
+    struct pawl_io_op ops[PAWL_JOURNAL_OPS_MAX];
+    struct pawl_journal_chunk chunk; /* in flight */
+    unsigned char header[PAWL_JOURNAL_HEADER_BYTES_MAX];
+    size_t header_bytes;
+    char name[PAWL_JOURNAL_NAME_BYTES]; /* of the file that is written */
+    char old_name[PAWL_JOURNAL_NAME_BYTES];
+
+    uint64_t write_ns, sync_ns; /* when the last was begun */
+    uint64_t retry_ns;          /* nothing is begun before */
+};
+
+#endif
