@@ -1,142 +1,57 @@
 /* nn_kernels.h: the kernels of nn.h, compiled once for each instruction set by the files that
- * make a table of layer_forward(). A vector is NN_WIDTH floats to the compiler, which splits it
- * where the processor's are shorter.
+ * make a table of layer_forward(). Vectors are those of vec.h.
  */
 #ifndef PAWL_POLICY_NN_KERNELS_H
 #define PAWL_POLICY_NN_KERNELS_H
 
 #include "policy/nn.h"
+#include "policy/vec.h"
 
-#ifdef __AVX__
-#include <immintrin.h>
-#endif
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
-#define NN_INLINE static inline __attribute__((always_inline))
-
-/* Floats in a vector: 8, or 16 where nn_avx512.c says so. */
-#ifndef NN_WIDTH
-#define NN_WIDTH 8
-#endif
-
 /* Rows of x at once: with four outputs and AVX2's 16 registers 12 sums, 3 of x and 1 of W. */
-#if NN_WIDTH == 16
+#if VEC_LANES == 16
 #define NN_ROWS 4
 #else
 #define NN_ROWS 3
 #endif
 
-typedef float vf __attribute__((vector_size(NN_WIDTH * 4)));
-typedef int32_t vi __attribute__((vector_size(NN_WIDTH * 4)));
-typedef float v8 __attribute__((vector_size(32)));
-typedef float v4 __attribute__((vector_size(16)));
-
-NN_INLINE vf load(const float *p)
+VEC_INLINE vec4 load4(const float *p)
 {
-    vf v;
-    memcpy(&v, p, sizeof(v)); /* parameters and observations have a float's alignment */
-    return v;
-}
-
-NN_INLINE void store(float *p, vf v)
-{
-    memcpy(p, &v, sizeof(v));
-}
-
-NN_INLINE vf all(float x)
-{
-    return x - (vf){0};
-}
-
-NN_INLINE v4 load4(const float *p)
-{
-    v4 v;
+    vec4 v;
     memcpy(&v, p, sizeof(v));
     return v;
 }
 
-NN_INLINE void store4(float *p, v4 v)
+VEC_INLINE void store4(float *p, vec4 v)
 {
     memcpy(p, &v, sizeof(v));
 }
 
-NN_INLINE v4 fold(vf v)
-{
-#if NN_WIDTH == 16
-    v8 half = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
-              __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
-#else
-    v8 half = v;
-#endif
-    return __builtin_shufflevector(half, half, 0, 1, 2, 3) +
-           __builtin_shufflevector(half, half, 4, 5, 6, 7);
-}
-
 /* The sums of four vectors. */
-NN_INLINE v4 sums(vf a8, vf b8, vf c8, vf d8)
+VEC_INLINE vec4 sums(vec a8, vec b8, vec c8, vec d8)
 {
-    v4 a = fold(a8), b = fold(b8), c = fold(c8), d = fold(d8);
-    v4 ab =
+    vec4 a = vec_fold(a8), b = vec_fold(b8), c = vec_fold(c8), d = vec_fold(d8);
+    vec4 ab =
         __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    v4 cd =
+    vec4 cd =
         __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
     return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) +
            __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
 }
 
-NN_INLINE float sum(vf v)
+VEC_INLINE vec activate_all(vec x, enum pawl_nn_activation activation)
 {
-    v4 s = fold(v);
-    return (s[0] + s[2]) + (s[1] + s[3]);
-}
-
-/* Where x is not a number it stays one. */
-NN_INLINE vf at_least(vf x, float low)
-{
-#if NN_WIDTH == 16
-    return _mm512_max_ps(all(low), x);
-#elif defined(__AVX__)
-    return _mm256_max_ps(all(low), x);
-#else
-    vi is_less = x < all(low);
-    return (vf)(((vi)all(low) & is_less) | ((vi)x & ~is_less));
-#endif
-}
-
-/* e^x for |x| up to 87, beyond that as at 87: 2^n e^r with |r| <= ln 2 / 2, the polynomial and
- * the two halves of ln 2 as in Cephes (Moshier). */
-NN_INLINE vf exp_all(vf x)
-{
-    const vf magic = all(0x1.8p23f); /* adding and taking it away rounds to an integer */
-    x = at_least(-at_least(-x, -87.0f), -87.0f);
-    vf n = (x * all(1.44269504f) + magic) - magic;
-    vf r = x - n * all(0.693359375f);
-    r = r - n * all(-2.12194440e-4f);
-
-    vf p = all(1.9875691500e-4f);
-    p = p * r + all(1.3981999507e-3f);
-    p = p * r + all(8.3334519073e-3f);
-    p = p * r + all(4.1665795894e-2f);
-    p = p * r + all(1.6666665459e-1f);
-    p = p * r + all(5.0000001201e-1f);
-    p = p * (r * r) + r + all(1.0f);
-
-    vi exponent = (__builtin_convertvector(n, vi) + 127) << 23;
-    return p * (vf)exponent;
-}
-
-NN_INLINE vf activate_all(vf x, enum pawl_nn_activation activation)
-{
-    const vf one = all(1.0f);
+    const vec one = vec_all(1.0f);
     switch (activation) {
     case PAWL_NN_RELU:
-        return at_least(x, 0.0f);
+        return vec_at_least(x, 0.0f);
     case PAWL_NN_SILU:
-        return x / (one + exp_all(-x));
+        return x / (one + vec_exp(-x));
     case PAWL_NN_TANH:
-        return one - all(2.0f) / (exp_all(x + x) + one);
+        return vec_tanh(x);
     case PAWL_NN_LINEAR:
         break;
     }
@@ -146,12 +61,12 @@ NN_INLINE vf activate_all(vf x, enum pawl_nn_activation activation)
 static inline void activate(float *y, uint32_t count, enum pawl_nn_activation activation)
 {
     uint32_t i = 0;
-    for (; i + NN_WIDTH <= count; i += NN_WIDTH)
-        store(y + i, activate_all(load(y + i), activation));
+    for (; i + VEC_LANES <= count; i += VEC_LANES)
+        vec_store(y + i, activate_all(vec_load(y + i), activation));
     if (i < count) {
-        float rest[NN_WIDTH] = {0};
+        float rest[VEC_LANES] = {0};
         memcpy(rest, y + i, (count - i) * sizeof(float));
-        store(rest, activate_all(load(rest), activation));
+        vec_store(rest, activate_all(vec_load(rest), activation));
         memcpy(y + i, rest, (count - i) * sizeof(float));
     }
 }
@@ -159,70 +74,72 @@ static inline void activate(float *y, uint32_t count, enum pawl_nn_activation ac
 /* y := (y - mean) / sqrt(variance + eps) * weight + bias, over the whole row. */
 static inline void normalise(float *y, uint32_t count, const float *weight, const float *bias)
 {
-    vf sum8 = all(0.0f), square8 = all(0.0f);
+    vec sum8 = vec_all(0.0f), square8 = vec_all(0.0f);
     float total = 0.0f, squares = 0.0f;
     uint32_t i = 0;
 
-    for (; i + NN_WIDTH <= count; i += NN_WIDTH)
-        sum8 += load(y + i);
+    for (; i + VEC_LANES <= count; i += VEC_LANES)
+        sum8 += vec_load(y + i);
     for (; i < count; i++)
         total += y[i];
-    float mean = (total + sum(sum8)) / (float)count;
+    float mean = (total + vec_sum(sum8)) / (float)count;
 
-    for (i = 0; i + NN_WIDTH <= count; i += NN_WIDTH) {
-        vf d = load(y + i) - all(mean);
+    for (i = 0; i + VEC_LANES <= count; i += VEC_LANES) {
+        vec d = vec_load(y + i) - vec_all(mean);
         square8 += d * d;
     }
     for (; i < count; i++)
         squares += (y[i] - mean) * (y[i] - mean);
-    float scale = 1.0f / sqrtf((squares + sum(square8)) / (float)count + PAWL_NN_NORM_EPS);
+    float scale = 1.0f / sqrtf((squares + vec_sum(square8)) / (float)count + PAWL_NN_NORM_EPS);
 
-    for (i = 0; i + NN_WIDTH <= count; i += NN_WIDTH)
-        store(y + i,
-              (load(y + i) - all(mean)) * all(scale) * load(weight + i) + load(bias + i));
+    for (i = 0; i + VEC_LANES <= count; i += VEC_LANES)
+        vec_store(y + i,
+                  (vec_load(y + i) - vec_all(mean)) * vec_all(scale) * vec_load(weight + i) +
+                      vec_load(bias + i));
     for (; i < count; i++)
         y[i] = (y[i] - mean) * scale * weight[i] + bias[i];
 }
 
-/* The last in_count % NN_WIDTH inputs: a vector that ends with the row, of whose weights only
+/* The last in_count % VEC_LANES inputs: a vector that ends with the row, of whose weights only
  * those count that `mask` leaves. */
 struct tail {
     uint32_t at;
     bool is_there;
-    vi mask;
+    veci mask;
 };
 
 static inline struct tail tail_of(uint32_t in_count)
 {
-    const uint32_t rest = in_count % NN_WIDTH;
-    struct tail tail = {.at = in_count - NN_WIDTH, .is_there = rest > 0};
-    for (uint32_t i = 0; i < NN_WIDTH; i++)
-        tail.mask[i] = i >= NN_WIDTH - rest ? -1 : 0;
+    const uint32_t rest = in_count % VEC_LANES;
+    struct tail tail = {.at = in_count - VEC_LANES, .is_there = rest > 0};
+    for (uint32_t i = 0; i < VEC_LANES; i++)
+        tail.mask[i] = i >= VEC_LANES - rest ? -1 : 0;
     return tail;
 }
 
 /* y(r, o) for `rows` rows of x and `outs` outputs from W's first row on, both constants: enough
- * sums at once to hide the latency of each, few enough for the registers. in_count >= NN_WIDTH.
+ * sums at once to hide the latency of each, few enough for the registers. in_count >=
+ * VEC_LANES.
  */
-NN_INLINE void tile(float *y, const float *x, const struct pawl_nn_layer *layer, uint32_t first,
-                    const struct tail *tail, const int rows, const int outs)
+VEC_INLINE void tile(float *y, const float *x, const struct pawl_nn_layer *layer,
+                     uint32_t first, const struct tail *tail, const int rows, const int outs)
 {
     const uint32_t in = layer->in_count;
     const float *weight = layer->weight + (size_t)first * in;
-    vf total[NN_ROWS][8];
+    vec total[NN_ROWS][8];
 
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
         for (int o = 0; o < outs; o++)
-            total[r][o] = all(0.0f);
-    for (uint32_t i = 0; i + NN_WIDTH <= in; i += NN_WIDTH) {
-        vf v[NN_ROWS];
+            total[r][o] = vec_all(0.0f);
+    for (uint32_t i = 0; i + VEC_LANES <= in; i += VEC_LANES) {
+        vec v[NN_ROWS];
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++)
-            v[r] = load(x + (size_t)r * in + i);
+            v[r] = vec_load(x + (size_t)r * in + i);
 #pragma GCC unroll 8
         for (int o = 0; o < outs; o++) {
-            vf w = load(weight + (size_t)o * in + i);
+            vec w = vec_load(weight + (size_t)o * in + i);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++)
                 total[r][o] += w * v[r];
@@ -231,17 +148,17 @@ NN_INLINE void tile(float *y, const float *x, const struct pawl_nn_layer *layer,
     if (tail->is_there) {
 #pragma GCC unroll 8
         for (int o = 0; o < outs; o++) {
-            vf w = (vf)((vi)load(weight + (size_t)o * in + tail->at) & tail->mask);
+            vec w = (vec)((veci)vec_load(weight + (size_t)o * in + tail->at) & tail->mask);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++)
-                total[r][o] += w * load(x + (size_t)r * in + tail->at);
+                total[r][o] += w * vec_load(x + (size_t)r * in + tail->at);
         }
     }
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (int o = 0; o < outs; o += 4) {
-            v4 s = sums(total[r][o], total[r][o + 1], total[r][o + 2], total[r][o + 3]);
+            vec4 s = sums(total[r][o], total[r][o + 1], total[r][o + 2], total[r][o + 3]);
             store4(y + (size_t)r * layer->out_count + first + o,
                    s + load4(layer->bias + first + o));
         }
@@ -249,17 +166,17 @@ NN_INLINE void tile(float *y, const float *x, const struct pawl_nn_layer *layer,
 
 static inline float dot(const float *weight, const float *x, uint32_t in_count)
 {
-    vf total[4] = {all(0.0f), all(0.0f), all(0.0f), all(0.0f)};
+    vec total[4] = {vec_all(0.0f), vec_all(0.0f), vec_all(0.0f), vec_all(0.0f)};
     float rest = 0.0f;
     uint32_t i = 0;
 
-    for (; i + 4 * NN_WIDTH <= in_count; i += 4 * NN_WIDTH)
+    for (; i + 4 * VEC_LANES <= in_count; i += 4 * VEC_LANES)
 #pragma GCC unroll 4
         for (uint32_t k = 0; k < 4; k++)
-            total[k] += load(weight + i + k * NN_WIDTH) * load(x + i + k * NN_WIDTH);
+            total[k] += vec_load(weight + i + k * VEC_LANES) * vec_load(x + i + k * VEC_LANES);
     for (; i < in_count; i++)
         rest += weight[i] * x[i];
-    return rest + sum((total[0] + total[1]) + (total[2] + total[3]));
+    return rest + vec_sum((total[0] + total[1]) + (total[2] + total[3]));
 }
 
 /* Outputs outermost: a few rows of W stay in the first cache for the whole batch. */
@@ -288,25 +205,25 @@ static inline void linear_wide(const struct pawl_nn_layer *layer, float *y, cons
 }
 
 /* Fewer inputs than a vector has floats: then a vector is as many outputs. The last one ends
- * with the outputs and may make some of them twice. out_count >= NN_WIDTH. */
+ * with the outputs and may make some of them twice. out_count >= VEC_LANES. */
 static inline void linear_narrow(const struct pawl_nn_layer *layer, float *y, const float *x,
                                  uint32_t batch)
 {
     const uint32_t in = layer->in_count, out = layer->out_count;
 
-    for (uint32_t next = 0; next < out; next += NN_WIDTH) {
-        const uint32_t o = next + NN_WIDTH <= out ? next : out - NN_WIDTH;
+    for (uint32_t next = 0; next < out; next += VEC_LANES) {
+        const uint32_t o = next + VEC_LANES <= out ? next : out - VEC_LANES;
         const float *weight = layer->weight + (size_t)o * in;
-        const vf bias = load(layer->bias + o);
-        float columns[NN_WIDTH][NN_WIDTH];
-        for (uint32_t l = 0; l < NN_WIDTH; l++)
+        const vec bias = vec_load(layer->bias + o);
+        float columns[VEC_LANES][VEC_LANES];
+        for (uint32_t l = 0; l < VEC_LANES; l++)
             for (uint32_t k = 0; k < in; k++)
                 columns[k][l] = weight[l * in + k];
         for (uint32_t b = 0; b < batch; b++) {
-            vf total = bias;
+            vec total = bias;
             for (uint32_t k = 0; k < in; k++)
-                total += load(columns[k]) * all(x[(size_t)b * in + k]);
-            store(y + (size_t)b * out + o, total);
+                total += vec_load(columns[k]) * vec_all(x[(size_t)b * in + k]);
+            vec_store(y + (size_t)b * out + o, total);
         }
     }
 }
@@ -316,9 +233,9 @@ static inline void linear(const struct pawl_nn_layer *layer, float *y, const flo
 {
     const uint32_t in = layer->in_count, out = layer->out_count;
 
-    if (in >= NN_WIDTH)
+    if (in >= VEC_LANES)
         linear_wide(layer, y, x, batch);
-    else if (out >= NN_WIDTH)
+    else if (out >= VEC_LANES)
         linear_narrow(layer, y, x, batch);
     else
         for (uint32_t b = 0; b < batch; b++)

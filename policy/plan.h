@@ -165,10 +165,9 @@ struct pawl_op_norm_act {
 };
 
 /* Its gradient: dz (B, n), [dgamma, dbeta (1, n)], [db (1, n)] from dy, and y, keep, rstd,
- * gamma, beta as the forward operation left or had them: y is needed for ReLU and tanh, keep
- * and rstd as above, gamma and beta with a norm; what is not needed may be absent. dz may be
- * dy, or keep when neither is needed again. accumulate is for dgamma, dbeta and db; dz is
- * always =. */
+ * gamma, beta as the forward operation left or had them: y is needed with an activation, keep
+ * with a norm or SiLU, rstd and gamma with a norm, beta with both; what is not needed may be
+ * absent. dz may be dy. accumulate is for dgamma, dbeta and db; dz is always =. */
 struct pawl_op_norm_act_grad {
     struct pawl_view dz, dgamma, dbeta, db, dy, y, keep, rstd, gamma, beta;
     uint32_t group_count;
@@ -254,13 +253,13 @@ struct pawl_op_clip {
  * [lr (1, 1)] of INPUT or STATE multiplies lr_scale; absent: lr_scale is the rate. */
 struct pawl_op_adam {
     struct pawl_view p, m, v, step, g, gate, lr;
-    float lr_scale, beta1, beta2, eps;
+    double lr_scale, beta1, beta2, eps; /* 1 - beta2 of a float would be off by 1e-5 */
 };
 
 /* target = w p + (1 - w) target: (1, n); [gate (1, 1)] is 0: nothing changes. */
 struct pawl_op_polyak {
     struct pawl_view target, p, gate;
-    float w;
+    double w;
 };
 
 struct pawl_op {
@@ -293,8 +292,8 @@ struct pawl_op {
 struct pawl_op_form {
     const char *name;      /* "linear_dx" */
     uint32_t view_count;   /* of its struct */
-    uint32_t output_count; /* views[0 .. output_count) are written (adam and polyak read them
-                              too); all others are read, but g of clip is both */
+    uint32_t output_count; /* views[0 .. output_count) are written (and read too, some of them);
+                              the others are only read */
     const char *views[PAWL_OP_VIEWS_MAX]; /* "dx": their names */
 };
 

@@ -1,0 +1,60 @@
+/* blas.h: the matrix product of the best BLAS library of this machine, opened at run time.
+ *
+ *     const struct pawl_blas *blas = pawl_blas_open(1, err);
+ *     blas->sgemm(PAWL_BLAS_ROW_MAJOR, ...);
+ *
+ * Nothing is linked: a program that computes nothing starts without it, and the settings that a
+ * BLAS reads once, when it is loaded, are made before. OpenBLAS' OpenMP flavour comes first: of
+ * Debian's three it is the one that shares its threads with a tensor library loaded later. The
+ * library stays open to the end of the process, with its symbols open to all, so that a tensor
+ * library takes the same one.
+ *
+ * Thread safety: pawl_blas_open() belongs to the thread that sets up the process; the functions
+ * it gives may be called from any.
+ */
+#ifndef PAWL_POLICY_BLAS_H
+#define PAWL_POLICY_BLAS_H
+
+#include "runtime/err.h"
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PAWL_BLAS_ROW_MAJOR 101 /* the numbers of cblas.h */
+#define PAWL_BLAS_AS_IS     111
+#define PAWL_BLAS_TRANSPOSE 112
+
+enum pawl_blas_flavour {
+    PAWL_BLAS_OPENBLAS_OPENMP,
+    PAWL_BLAS_OPENBLAS_PTHREAD,
+    PAWL_BLAS_OPENBLAS_SERIAL,
+    PAWL_BLAS_OTHER,
+    PAWL_BLAS_REFERENCE, /* 15 times slower than the others */
+};
+
+struct pawl_blas {
+    enum pawl_blas_flavour flavour;
+    const char *name;      /* "OpenBLAS, OpenMP threads" */
+    const char *path;      /* of the library, as the loader found it */
+    const char *config;    /* what the library says of itself; "" when nothing */
+    const char *warning;   /* a sentence with the command that mends it; NULL: all is well */
+    uint32_t thread_count; /* that a product uses at most */
+
+    /* C (m, n) = alpha op(A) op(B) + beta C, as cblas_sgemm. */
+    void (*sgemm)(int order, int op_a, int op_b, int m, int n, int k, float alpha,
+                  const float *a, int stride_a, const float *b, int stride_b, float beta,
+                  float *c, int stride_c);
+};
+
+/* Opens it at the first call, and sets the number of threads at each. NULL with *err set: there
+ * is none, and the text has the command that installs one. */
+const struct pawl_blas *pawl_blas_open(uint32_t thread_count, struct pawl_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
