@@ -37,18 +37,9 @@
 #define PAWL_CHECKPOINT_PAWL_JSON_MAX  (16u << 20) /* bytes */
 #define PAWL_CHECKPOINT_OPTIMIZERS_MAX 8u
 
-/* For optimizer_param_groups.json, which LeRobot compares with its own. */
-struct pawl_checkpoint_optimizer {
-    const char *name; /* "actor" */
-    double learning_rate;
-    uint32_t param_count; /* those without moments too */
-};
-
 struct pawl_checkpoint_tree_setup {
     struct pawl_trainer *trainer;
     uint64_t seed;
-    const struct pawl_checkpoint_optimizer *optimizers; /* read during open */
-    size_t optimizer_count;
 };
 
 struct pawl_checkpoint_counts {
@@ -83,7 +74,7 @@ void pawl_checkpoint_tree_close(struct pawl_checkpoint_tree *tree);
 
 enum pawl_checkpoint_origin {
     PAWL_CHECKPOINT_OURS,    /* every tensor of the table, no other, pawl.json */
-    PAWL_CHECKPOINT_FOREIGN, /* LeRobot's: `_orig_mod.`, aliases, no pawl/ state, no targets */
+    PAWL_CHECKPOINT_FOREIGN, /* LeRobot's: `_orig_mod.`, aliases, no pawl/ state */
 };
 
 struct pawl_checkpoint_loaded {
@@ -96,9 +87,10 @@ struct pawl_checkpoint_loaded {
 };
 
 /* Reads into the trainer's block and calls its restore(). Refuses another shape with the
- * tensor's name and both shapes, and what is not finite; the block may be half written then. A
- * foreign checkpoint has to hold all of `model/` but what is `*target*` (missing ones are
- * counted); its optimizers may be missing. */
+ * tensor's name and both shapes, and what is not finite, before anything is written. A foreign
+ * checkpoint has to hold all of `model/`; a target that it lacks is copied from what it
+ * follows, optimizers that it lacks are counted as missing. `path` has been verified by the
+ * caller, where it is ours. */
 int pawl_checkpoint_tree_load(struct pawl_io *io, const char *path,
                               struct pawl_trainer *trainer, enum pawl_checkpoint_origin origin,
                               struct pawl_checkpoint_loaded *loaded, struct pawl_err *err);
