@@ -9,6 +9,7 @@
 
 #include "runtime/clock.h"
 #include "runtime/log.h"
+#include "shm/distance.h"
 
 int pawl_actor_hub_open(struct pawl_actor_hub *hub, int fd, uint32_t index,
                         struct pawl_err *err)
@@ -118,6 +119,8 @@ static int take_bind(struct pawl_actor_hub *hub, const struct pawl_hub_bind *bin
     int code = pawl_ring_bind(hub->tx, &acks->segment, bind->acks_page, acks->doorbell_fd, err);
     if (code != 0)
         return code;
+    if (!acks->is_gone && !hub->acks_bound)
+        pawl_distance_meet_reader(hub->tx);
     hub->acks_bound = acks->id;
     hub->gone_ns = acks->is_gone ? pawl_clock_now_ns() : 0;
     pawl_log_info("learner attached", "is_gone=%d", acks->is_gone);

@@ -157,7 +157,7 @@ static void move_to_ring(const struct pawl_outbox *out, struct pawl_outbox_frame
                          struct pawl_ring_slot *slot)
 {
     slot->record = frame->slot->record;
-    memcpy(slot->data, frame->slot->data, out->tx->data_bytes);
+    pawl_copy_in(out->tx->copy_method, slot->data, frame->slot->data, out->tx->data_bytes);
     frame->slot = slot;
     frame->place = PAWL_OUTBOX_RING;
 }

@@ -7,6 +7,7 @@
 
 #include "runtime/fault.h"
 #include "runtime/log.h"
+#include "shm/distance.h"
 #include "shm/record.h"
 
 int pawl_ingest_open(struct pawl_ingest *ingest, const struct pawl_ingest_cfg *cfg,
@@ -317,9 +318,18 @@ static uint64_t take_batch(struct pawl_ingest *ingest, struct pawl_ingest_ring *
     return taken_count;
 }
 
+/* Once, when the writer has been told of us. */
+static void meet_writer(struct pawl_ingest_ring *ring)
+{
+    if (!ring->has_met && ring->state == PAWL_INGEST_READ)
+        pawl_distance_meet_writer(&ring->rx);
+    ring->has_met = true;
+}
+
 static int64_t drain_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
                           uint64_t limit, struct pawl_err *err)
 {
+    meet_writer(ring);
     if (!keeps_records(ingest))
         give_back(ring);
     PAWL_FAULT("learner.drain");

@@ -70,6 +70,7 @@ struct pawl_ingest_ring {
     struct pawl_ring_rx rx;
     uint64_t skip_until;   /* records before it came to an earlier learner */
     uint64_t held_count;   /* taken by the last drain, not yet given back */
+    bool has_met;          /* its writer (shm/distance.h) */
     struct pawl_err fault; /* why it is BROKEN */
 };
 

@@ -71,6 +71,20 @@ bool pawl_distance_answer(struct pawl_ring_rx *rx, uint64_t timeout_ns)
     return await(ping, PROBE_DONE, deadline_ns);
 }
 
+void pawl_distance_meet_reader(struct pawl_ring_tx *tx)
+{
+    if (tx->data_bytes < PAWL_COPY_STREAMING_BYTES_MIN)
+        return;
+    uint32_t distance_ns = pawl_distance_probe(tx, PAWL_DISTANCE_WRITER_WAIT_NS);
+    pawl_ring_set_copy_method(tx, pawl_distance_copy_method(distance_ns), distance_ns);
+}
+
+void pawl_distance_meet_writer(struct pawl_ring_rx *rx)
+{
+    if (rx->data_bytes >= PAWL_COPY_STREAMING_BYTES_MIN && rx->next == rx->first)
+        pawl_distance_answer(rx, PAWL_DISTANCE_READER_WAIT_NS);
+}
+
 const char *pawl_distance_class(uint32_t distance_ns)
 {
     if (distance_ns == 0)

@@ -339,14 +339,75 @@ START_TEST(an_answered_probe_knows_a_distance)
 }
 END_TEST
 
-PAWL_TEST_MAIN("park", an_awake_reader_is_not_rung_for,
-               a_sleeping_reader_is_rung_for_once_per_sleep,
-               the_next_reader_is_rung_for_from_its_first_sleep,
-               a_new_reader_is_rung_for_what_was_committed_before_the_bind,
-               a_record_that_is_there_needs_no_sleep,
-               a_wait_ends_at_its_bound_and_says_for_whom,
-               a_wait_ends_when_its_owner_is_stopping,
-               a_full_ring_without_a_reader_or_with_a_broken_one_says_so,
-               no_core_to_spare_means_no_spinning,
-               two_sides_that_sleep_all_the_time_miss_no_wake_up,
-               an_answered_probe_knows_a_distance)
+static void *meet_writer(void *context)
+{
+    struct pair *pair = context;
+    pawl_distance_meet_writer(&pair->rx);
+    return NULL;
+}
+
+/* What the ends of a ring of so many bytes a record know after they met; the reader was there
+ * before if it has read. */
+static struct pawl_ring_counts counts_after_meeting(uint32_t data_bytes, bool has_read)
+{
+    static struct pair pair;
+    struct pawl_ring_geometry geometry;
+    struct pawl_ring_ack ack = {0};
+    const struct pawl_ring_cfg cfg = {.slot_count = 4, .data_bytes = data_bytes};
+    pthread_t reader;
+    ck_assert_int_eq(pawl_ring_layout(&geometry, &cfg, NULL), 0);
+    void *body = aligned_alloc(4096, (geometry.body_bytes + 4095) / 4096 * 4096);
+    pawl_ring_place(body, &geometry);
+    pawl_ring_tx_init(&pair.tx, body, &geometry);
+    pawl_ring_rx_init(&pair.rx, body, &geometry, &ack, 0);
+    pair.tx.ack = &ack;
+    if (has_read) {
+        pawl_ring_claim(&pair.tx)->record.bytes = 1;
+        pawl_ring_publish(&pair.tx);
+        ck_assert_ptr_nonnull(pawl_ring_peek(&pair.rx));
+        pawl_ring_release(&pair.rx);
+    }
+    ck_assert_int_eq(pthread_create(&reader, NULL, meet_writer, &pair), 0);
+    pawl_distance_meet_reader(&pair.tx);
+    pthread_join(reader, NULL);
+    struct pawl_ring_counts counts = pawl_ring_count(pair.tx.page, &ack, 0);
+    free(body);
+    return counts;
+}
+
+START_TEST(ends_that_meet_know_their_distance_and_copy_by_it)
+{
+    struct pawl_ring_counts counts = {0};
+    /* On a busy machine one may come late. */
+    for (int i = 0; i < 100 && counts.distance_ns == 0; i++)
+        counts = counts_after_meeting(4096, false);
+    ck_assert_uint_gt(counts.distance_ns, 0);
+    ck_assert_uint_eq(counts.copy_method,
+                      (uint32_t)pawl_distance_copy_method(counts.distance_ns));
+}
+END_TEST
+
+START_TEST(ends_that_do_not_meet_copy_in_the_way_that_is_never_slow)
+{
+    struct pawl_ring_counts counts = counts_after_meeting(4096, true);
+    ck_assert_uint_eq(counts.distance_ns, 0);
+    ck_assert_uint_eq(counts.copy_method, PAWL_COPY_STREAMING);
+}
+END_TEST
+
+START_TEST(nobody_measures_for_small_records)
+{
+    ck_assert_uint_eq(counts_after_meeting(64, false).distance_ns, 0);
+}
+END_TEST
+
+PAWL_TEST_MAIN(
+    "park", an_awake_reader_is_not_rung_for, a_sleeping_reader_is_rung_for_once_per_sleep,
+    the_next_reader_is_rung_for_from_its_first_sleep,
+    a_new_reader_is_rung_for_what_was_committed_before_the_bind,
+    a_record_that_is_there_needs_no_sleep, a_wait_ends_at_its_bound_and_says_for_whom,
+    a_wait_ends_when_its_owner_is_stopping,
+    a_full_ring_without_a_reader_or_with_a_broken_one_says_so,
+    no_core_to_spare_means_no_spinning, two_sides_that_sleep_all_the_time_miss_no_wake_up,
+    an_answered_probe_knows_a_distance, ends_that_meet_know_their_distance_and_copy_by_it,
+    ends_that_do_not_meet_copy_in_the_way_that_is_never_slow, nobody_measures_for_small_records)
