@@ -233,8 +233,11 @@ static int load_folder(struct load *load, uint64_t head, struct pawl_err *err)
             return -err->code;
     uint64_t end = head;
     if (head == PAWL_REPLAY_NONE) {
-        const struct piece *last = load->pieces + load->piece_count;
-        end = load->piece_count == 0 ? 0 : last[-1].chunk.first + last[-1].use_count;
+        end = 0;
+        if (load->piece_count > 0) {
+            const struct piece *last = &load->pieces[load->piece_count - 1];
+            end = last->chunk.first + last->use_count;
+        }
     }
     uint64_t first = end > replay->capacity ? end - replay->capacity : 0;
     int code = put_pieces(load, first, end, err);

@@ -53,7 +53,7 @@ uint64_t pawl_sum_tree_find(const struct pawl_sum_tree *tree, double point)
 
     while (node < tree->leaf_count) {
         double left = tree->nodes[2 * node], right = tree->nodes[2 * node + 1];
-        bool is_left = right <= 0.0 || (left > 0.0 && point < left);
+        bool is_left = right <= 0.0 || point < left;
         point -= is_left ? 0.0 : left;
         node = 2 * node + (is_left ? 0 : 1);
     }

@@ -113,6 +113,44 @@ START_TEST(a_missing_step_cuts_the_link)
 }
 END_TEST
 
+START_TEST(a_step_of_the_next_episode_is_no_successor)
+{
+    /* The FINAL and the next episode's first steps are missing: the numbers go on. */
+    struct replay_rig_lane lane = replay_rig_lane(0);
+    replay_rig_open(&replay, 8);
+    replay_rig_put(&replay, &lane, 1.0f, 0.0f, PAWL_RECORD_STEP);
+    lane.episode++;
+    replay_rig_put(&replay, &lane, 2.0f, 0.0f, PAWL_RECORD_STEP);
+    pawl_replay_commit(&replay);
+    ck_assert(!pawl_replay_is_transition(&replay, 0));
+    pawl_replay_close(&replay);
+}
+END_TEST
+
+START_TEST(a_frame_follows_one_at_most_and_none_of_another_lane_or_after_the_last)
+{
+    struct replay_rig_lane lane = replay_rig_lane(0), stranger = replay_rig_lane(1), twin;
+    replay_rig_open(&replay, 8);
+    stranger.prev = replay_rig_put(&replay, &lane, 1.0f, 0.0f, PAWL_RECORD_STEP);
+    stranger.step = 1;
+    twin = lane;
+    replay_rig_put(&replay, &stranger, 2.0f, 0.0f, PAWL_RECORD_STEP);
+    replay_rig_put(&replay, &lane, 3.0f, 0.0f, PAWL_RECORD_STEP);
+    replay_rig_put(&replay, &twin, 4.0f, 0.0f, PAWL_RECORD_STEP);
+    pawl_replay_commit(&replay);
+    expect_next(0, 3.0f);
+    ck_assert_uint_eq(replay.sample_count, 1);
+    ck_assert_uint_eq(replay.cut_count, 2);
+    replay_rig_put(&replay, &lane, 5.0f, 0.0f, PAWL_RECORD_FINAL);
+    lane.episode--;
+    lane.step = 3;
+    replay_rig_put(&replay, &lane, 6.0f, 0.0f, PAWL_RECORD_STEP);
+    pawl_replay_commit(&replay);
+    ck_assert(!pawl_replay_is_transition(&replay, 4));
+    pawl_replay_close(&replay);
+}
+END_TEST
+
 START_TEST(a_dead_actors_last_step_is_no_transition)
 {
     struct replay_rig_lane lane = replay_rig_lane(3);
@@ -406,6 +444,8 @@ PAWL_TEST_MAIN("replay", every_next_observation_of_short_truncated_episodes_is_r
                a_truncated_step_is_a_transition_once_its_last_observation_is_there,
                an_episode_that_was_cut_ends_with_its_last_observation,
                a_new_episode_never_follows_a_truncated_step, a_missing_step_cuts_the_link,
+               a_step_of_the_next_episode_is_no_successor,
+               a_frame_follows_one_at_most_and_none_of_another_lane_or_after_the_last,
                a_dead_actors_last_step_is_no_transition, links_hold_where_the_slots_wrap,
                the_window_holds_the_last_frames_and_no_other,
                what_is_not_committed_counts_for_nothing,
