@@ -127,17 +127,27 @@ static const void *load(const char *name, const char *symbol, uint32_t byte_coun
     return head;
 }
 
+static const struct pawl_torch_host host = {
+    .op_byte_count = sizeof(struct pawl_op),
+    .op_kind_count = PAWL_OP_KIND_COUNT,
+    .list_count = pawl_plan_list_count,
+    .ops = pawl_plan_ops,
+    .float_count = pawl_plan_float_count,
+    .op_form = pawl_op_form,
+};
+
 static int start(const struct pawl_door_cfg *cfg, struct pawl_err *err)
 {
     const struct pawl_torch_cuda *cuda = NULL;
     pawl_door_blas_prepare(cfg->thread_count);
     if (cfg->wants_cuda) {
+        setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0); /* the same sums at every run */
         cuda = load(MODULE_CUDA, PAWL_TORCH_CUDA_SYMBOL, sizeof(*cuda), err);
         if (!cuda)
             return pawl_err_wrap(err, "the CUDA half of the torch door");
     }
     const struct pawl_torch *torch = load(MODULE, PAWL_TORCH_SYMBOL, sizeof(*torch), err);
-    if (!torch || torch->start(cuda, cfg->thread_count, err) != 0)
+    if (!torch || torch->start(&host, cuda, cfg->thread_count, err) != 0)
         return pawl_err_wrap(err, "the torch door");
     door.torch = torch;
     door.has_cuda = cuda != NULL;
@@ -155,6 +165,26 @@ const struct pawl_torch *pawl_door_open(const struct pawl_door_cfg *cfg, struct 
         return NULL;
     }
     return door.torch;
+}
+
+const struct pawl_engine_ops *pawl_door_engine(const char *device, uint32_t thread_count,
+                                               struct pawl_err *err)
+{
+    bool is_cuda = strcmp(device, "cuda") == 0;
+    struct pawl_door_cfg cfg = {.thread_count = thread_count, .wants_cuda = is_cuda};
+    struct pawl_torch_about about;
+    const struct pawl_torch *torch = pawl_door_open(&cfg, err);
+    if (!torch)
+        return NULL;
+    if (!is_cuda)
+        return torch->engine_cpu;
+    if (torch->about(&about, err) != 0)
+        return NULL;
+    if (about.device_count == 0) {
+        pawl_err_set(err, ENODEV, "no device of CUDA: %s", about.cuda_why);
+        return NULL;
+    }
+    return torch->engine_cuda;
 }
 
 bool pawl_door_has(bool cuda)

@@ -32,6 +32,11 @@ struct pawl_door_cfg {
  * same table; cfg->thread_count then changes nothing. */
 const struct pawl_torch *pawl_door_open(const struct pawl_door_cfg *cfg, struct pawl_err *err);
 
+/* The engine of libtorch (policy/engine.h) on "cuda", or as "torch" on the CPU, which is
+ * what our own is compared with; opens the door. NULL with a sentence. */
+const struct pawl_engine_ops *pawl_door_engine(const char *device, uint32_t thread_count,
+                                               struct pawl_err *err);
+
 /* Whether there is a module to open, or its CUDA half. Nothing is loaded. */
 bool pawl_door_has(bool cuda);
 

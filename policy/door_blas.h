@@ -8,15 +8,10 @@
 #ifndef PAWL_POLICY_DOOR_BLAS_H
 #define PAWL_POLICY_DOOR_BLAS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 /* Before the first library that computes is loaded: number of threads (0: as the environment
  * has it) and the BLAS. What is not there is not an error. */
 void pawl_door_blas_prepare(uint32_t thread_count);
-
-/* The libblas.so.3 of this process in words: "OpenBLAS 0.3.21, OpenMP"; reference BLAS with
- * what to do about it. */
-void pawl_door_blas_describe(char *text, size_t size);
 
 #endif

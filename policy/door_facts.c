@@ -1,9 +1,10 @@
 /* door_facts.c: what `pawl info` says of libtorch, after loading it. */
 #include "policy/door.h"
 
+#include <sched.h>
 #include <stdio.h>
 
-#include "policy/door_blas.h"
+#include "policy/blas.h"
 
 #define GIB        ((double)(1 << 30))
 #define TEXT_BYTES (PAWL_ERR_TEXT_BYTES + PAWL_TORCH_TEXT_BYTES)
@@ -30,12 +31,38 @@ static void put_devices(const struct pawl_torch *torch, const struct pawl_torch_
     }
 }
 
+/* What matrices are multiplied with, and what is wrong with it. */
+static void put_blas(const struct pawl_torch_about *about, uint32_t thread_count, put_fact *put,
+                     void *sink)
+{
+    char text[TEXT_BYTES];
+    struct pawl_err err = {0};
+    if (about->blas_own[0]) {
+        put(sink, "blas", about->blas_own);
+        return;
+    }
+    const struct pawl_blas *blas = pawl_blas_open(thread_count, &err);
+    if (!blas)
+        snprintf(text, sizeof(text), "%s", err.text);
+    else
+        snprintf(text, sizeof(text), "%s%s%s", blas->name, blas->warning ? ": " : "",
+                 blas->warning ? blas->warning : "");
+    put(sink, "blas", text);
+}
+
+static uint32_t core_count(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
+}
+
 static void read_facts(put_fact *put, void *sink)
 {
     struct pawl_err err = {0};
     struct pawl_torch_about about;
     char text[TEXT_BYTES];
-    struct pawl_door_cfg cfg = {.wants_cuda = pawl_door_has(true)};
+    struct pawl_door_cfg cfg = {.thread_count = core_count(),
+                                .wants_cuda = pawl_door_has(true)};
     const struct pawl_torch *torch = pawl_door_open(&cfg, &err);
     if (!torch && cfg.wants_cuda) {
         put(sink, "cuda", err.text);
@@ -49,11 +76,8 @@ static void read_facts(put_fact *put, void *sink)
     }
     snprintf(text, sizeof(text), "%s, %s", about.version, about.library);
     put(sink, "version", text);
-    snprintf(text, sizeof(text), "%s", about.blas_own);
-    if (!text[0])
-        pawl_door_blas_describe(text, sizeof(text));
-    put(sink, "blas", text);
-    snprintf(text, sizeof(text), "%u", about.thread_count);
+    put_blas(&about, cfg.thread_count, put, sink);
+    snprintf(text, sizeof(text), "%u at most, one for each core allowed", about.thread_count);
     put(sink, "threads", text);
     if (cfg.wants_cuda)
         put_devices(torch, &about, put, sink);

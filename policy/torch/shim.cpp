@@ -1,4 +1,5 @@
 /* shim.cpp: the table of pawl_torch.so, and what is asked of libtorch as such. */
+#include "policy/torch/engine.hpp"
 #include "policy/torch/guard.hpp"
 
 #include <ATen/ATen.h>
@@ -11,19 +12,26 @@
 #include <cstdio>
 #include <string>
 
-namespace
+namespace pawl
 {
 
-const pawl_torch_cuda *the_cuda; /* NULL: opened without */
+surroundings around;
 
 int is_lost()
 {
-    return the_cuda ? the_cuda->is_lost() : 0;
+    return around.cuda ? around.cuda->is_lost() : 0;
 }
+
+} // namespace pawl
+
+namespace
+{
+
+using pawl::around;
 
 template <typename Body> int guard(pawl_err *err, const char *what, Body &&body) noexcept
 {
-    return pawl::guard(err, what, is_lost, body);
+    return pawl::guard(err, what, pawl::is_lost, body);
 }
 
 void check(int code, const pawl_err &err)
@@ -49,10 +57,13 @@ std::string own_blas()
                          : text.substr(at + 8, text.find_first_of("- ", at + 8) - at - 8));
 }
 
-int start(const pawl_torch_cuda *cuda, uint32_t thread_count, pawl_err *err)
+int start(const pawl_torch_host *host, const pawl_torch_cuda *cuda, uint32_t thread_count,
+          pawl_err *err)
 {
-    the_cuda = cuda;
+    around = {host, cuda};
     return guard(err, "start libtorch", [&] {
+        if (host->op_byte_count != sizeof(pawl_op) || host->op_kind_count != PAWL_OP_KIND_COUNT)
+            throw pawl::failed{{EPROTO, "the program has other operations: build both again"}};
         if (thread_count)
             at::set_num_threads(static_cast<int>(thread_count));
     });
@@ -69,9 +80,9 @@ int about(pawl_torch_about *about, pawl_err *err)
             put(about->library, info.dli_fname);
         put(about->blas_own, own_blas());
         about->thread_count = static_cast<uint32_t>(at::get_num_threads());
-        if (the_cuda) {
+        if (around.cuda) {
             pawl_err reason{};
-            if (the_cuda->device_count(&about->device_count, &reason) != 0)
+            if (around.cuda->device_count(&about->device_count, &reason) != 0)
                 put(about->cuda_why, reason.text);
         } else {
             put(about->cuda_why, "opened without");
@@ -84,9 +95,9 @@ int device(uint32_t index, pawl_torch_device *device, pawl_err *err)
     *device = {};
     return guard(err, "ask CUDA", [&] {
         pawl_err inner{};
-        if (!the_cuda)
+        if (!around.cuda)
             throw pawl::failed{{ENODEV, "the door was opened without its CUDA half"}};
-        check(the_cuda->device(index, device, &inner), inner);
+        check(around.cuda->device(index, device, &inner), inner);
     });
 }
 
@@ -107,7 +118,8 @@ int self_test(const char *device, pawl_err *err)
 }
 
 const pawl_torch door = {
-    PAWL_TORCH_ABI, sizeof(door), start, about, device, self_test,
+    PAWL_TORCH_ABI,    sizeof(door),       start, about, device, self_test,
+    &pawl::engine_cpu, &pawl::engine_cuda,
 };
 
 } // namespace

@@ -15,8 +15,18 @@
 #ifndef PAWL_POLICY_TORCH_SHIM_H
 #define PAWL_POLICY_TORCH_SHIM_H
 
+#ifdef __cplusplus
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* one name for a struct and a function is C */
+#endif
+#include "policy/engine.h"
+#include "policy/plan.h"
+#ifdef __cplusplus
+#pragma GCC diagnostic pop
+#endif
 #include "runtime/err.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -44,6 +54,21 @@ struct pawl_torch_device {
     uint64_t memory_bytes;
 };
 
+/* What the program gives to pawl_torch.so: how to read a plan. */
+struct pawl_torch_host {
+    uint32_t op_byte_count; /* of struct pawl_op */
+    uint32_t op_kind_count;
+    uint32_t (*list_count)(const struct pawl_plan *plan);
+    const struct pawl_op *(*ops)(const struct pawl_plan *plan, uint32_t list, size_t *count);
+    uint64_t (*float_count)(const struct pawl_plan *plan, enum pawl_arena arena);
+    const struct pawl_op_form *(*op_form)(enum pawl_op_kind kind);
+};
+
+struct pawl_torch_stream; /* never defined in C */
+struct pawl_torch_graph;
+
+#define PAWL_TORCH_MARKS_MAX 8u
+
 /* What pawl_torch_cuda.so gives to pawl_torch.so. The first two fields of both tables never
  * move. */
 struct pawl_torch_cuda {
@@ -55,22 +80,44 @@ struct pawl_torch_cuda {
 
     /* Whether CUDA has failed in a way that stays. */
     int (*is_lost)(void);
+
+    /* A stream of the device that is current. Between enter and the next enter all that
+     * libtorch does in this thread is queued on it. */
+    int (*stream_open)(struct pawl_torch_stream **stream, struct pawl_err *err);
+    void (*stream_close)(struct pawl_torch_stream *stream);
+    int (*stream_enter)(struct pawl_torch_stream *stream, struct pawl_err *err);
+    int (*stream_wait)(struct pawl_torch_stream *stream, struct pawl_err *err);
+
+    /* Marks the end of the queue; waits for what stood before a mark that was made. */
+    int (*mark)(struct pawl_torch_stream *stream, uint32_t index, struct pawl_err *err);
+    int (*mark_wait)(struct pawl_torch_stream *stream, uint32_t index, struct pawl_err *err);
+
+    /* What is queued between begin and end is recorded and not done; replay does it. After a
+     * failed end *graph is NULL. */
+    int (*record_begin)(struct pawl_torch_stream *stream, struct pawl_err *err);
+    int (*record_end)(struct pawl_torch_stream *stream, struct pawl_torch_graph **graph,
+                      struct pawl_err *err);
+    int (*replay)(struct pawl_torch_graph *graph, struct pawl_err *err);
+    void (*graph_close)(struct pawl_torch_graph *graph);
 };
 
 struct pawl_torch {
     uint32_t abi;
     uint32_t byte_count;
 
-    /* First of all calls; cuda is constant and stays, or is NULL. thread_count 0: as many as
-     * libtorch takes by itself. */
-    int (*start)(const struct pawl_torch_cuda *cuda, uint32_t thread_count,
-                 struct pawl_err *err);
+    /* First of all calls; host and cuda are constant and stay, or cuda is NULL. thread_count 0:
+     * as many as libtorch takes by itself. Refuses a host with other operations. */
+    int (*start)(const struct pawl_torch_host *host, const struct pawl_torch_cuda *cuda,
+                 uint32_t thread_count, struct pawl_err *err);
 
     int (*about)(struct pawl_torch_about *about, struct pawl_err *err);
     int (*device)(uint32_t index, struct pawl_torch_device *device, struct pawl_err *err);
 
     /* Multiplies two matrices on "cpu" or "cuda" and looks at the product. */
     int (*self_test)(const char *device, struct pawl_err *err);
+
+    /* What runs the lists of a plan; cuda only with a CUDA half. */
+    const struct pawl_engine_ops *engine_cpu, *engine_cuda;
 };
 
 /* The two symbols. */

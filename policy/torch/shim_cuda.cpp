@@ -8,6 +8,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdio>
+#include <memory>
 
 namespace
 {
@@ -63,8 +64,116 @@ int device(uint32_t index, pawl_torch_device *device, pawl_err *err)
     });
 }
 
+} // namespace
+
+struct pawl_torch_graph {
+    at::cuda::CUDAGraph graph;
+};
+
+struct pawl_torch_stream {
+    c10::cuda::CUDAStream stream;
+    cudaEvent_t marks[PAWL_TORCH_MARKS_MAX];
+    pawl_torch_graph *recording; /* NULL: nothing is recorded */
+};
+
+namespace
+{
+
+void close_stream(pawl_torch_stream *stream)
+{
+    for (cudaEvent_t mark : stream->marks) {
+        if (mark)
+            cudaEventDestroy(mark);
+    }
+    delete stream;
+}
+
+int stream_open(pawl_torch_stream **to, pawl_err *err)
+{
+    *to = nullptr;
+    return guard(err, "open a CUDA stream", [&] {
+        /* Not the default stream: nothing on that can be recorded. */
+        auto *made = new pawl_torch_stream{c10::cuda::getStreamFromPool(), {}, nullptr};
+        *to = made;
+        for (cudaEvent_t &mark : made->marks) {
+            cudaError_t error = cudaEventCreateWithFlags(&mark, cudaEventDisableTiming);
+            if (error != cudaSuccess) {
+                close_stream(made);
+                *to = nullptr;
+                fail(error, "cudaEventCreate");
+            }
+        }
+    });
+}
+
+void stream_close(pawl_torch_stream *stream)
+{
+    close_stream(stream);
+}
+
+int stream_enter(pawl_torch_stream *stream, pawl_err *err)
+{
+    return guard(err, "enter a CUDA stream",
+                 [&] { c10::cuda::setCurrentCUDAStream(stream->stream); });
+}
+
+int stream_wait(pawl_torch_stream *stream, pawl_err *err)
+{
+    return guard(err, "wait for a CUDA stream", [&] {
+        check(cudaStreamSynchronize(stream->stream.stream()), "cudaStreamSynchronize");
+    });
+}
+
+int mark(pawl_torch_stream *stream, uint32_t index, pawl_err *err)
+{
+    return guard(err, "mark a CUDA stream", [&] {
+        check(cudaEventRecord(stream->marks[index], stream->stream.stream()),
+              "cudaEventRecord");
+    });
+}
+
+/* An event that was never recorded is over. */
+int mark_wait(pawl_torch_stream *stream, uint32_t index, pawl_err *err)
+{
+    return guard(err, "wait for a mark of a CUDA stream", [&] {
+        check(cudaEventSynchronize(stream->marks[index]), "cudaEventSynchronize");
+    });
+}
+
+int record_begin(pawl_torch_stream *stream, pawl_err *err)
+{
+    return guard(err, "record a CUDA graph", [&] {
+        auto graph = std::make_unique<pawl_torch_graph>();
+        graph->graph.capture_begin();
+        stream->recording = graph.release();
+    });
+}
+
+int record_end(pawl_torch_stream *stream, pawl_torch_graph **to, pawl_err *err)
+{
+    *to = nullptr;
+    return guard(err, "record a CUDA graph", [&] {
+        std::unique_ptr<pawl_torch_graph> graph(stream->recording);
+        stream->recording = nullptr;
+        graph->graph.capture_end();
+        *to = graph.release();
+    });
+}
+
+int replay(pawl_torch_graph *graph, pawl_err *err)
+{
+    return guard(err, "run a CUDA graph", [&] { graph->graph.replay(); });
+}
+
+void graph_close(pawl_torch_graph *graph)
+{
+    delete graph;
+}
+
 const pawl_torch_cuda door = {
-    PAWL_TORCH_ABI, sizeof(door), device_count, device, is_lost,
+    PAWL_TORCH_ABI, sizeof(door), device_count, device,      is_lost,
+    stream_open,    stream_close, stream_enter, stream_wait, mark,
+    mark_wait,      record_begin, record_end,   replay,      graph_close,
 };
 
 } // namespace

@@ -28,9 +28,10 @@ int stranger(void)
 
 static uint32_t threads;
 
-static int start(const struct pawl_torch_cuda *cuda, uint32_t thread_count,
-                 struct pawl_err *err)
+static int start(const struct pawl_torch_host *host, const struct pawl_torch_cuda *cuda,
+                 uint32_t thread_count, struct pawl_err *err)
 {
+    (void)host;
     (void)err;
     threads = thread_count;
     return cuda ? -EINVAL : 0;

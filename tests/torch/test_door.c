@@ -1,5 +1,5 @@
+#include "policy/blas.h"
 #include "policy/door.h"
-#include "policy/door_blas.h"
 
 #include <errno.h>
 #include <string.h>
@@ -60,10 +60,10 @@ START_TEST(a_libtorch_without_a_blas_of_its_own_computes_with_openblas)
 {
     struct pawl_torch_about about;
     struct pawl_err err = {0};
-    char text[256];
     ck_assert_int_eq(open_door(1)->about(&about, &err), 0);
-    pawl_door_blas_describe(text, sizeof(text));
-    ck_assert_msg(about.blas_own[0] || strstr(text, "OpenBLAS"), "%s", text);
+    const struct pawl_blas *blas = pawl_blas_open(1, &err);
+    ck_assert_msg(about.blas_own[0] || (blas && strstr(blas->name, "OpenBLAS")), "%s",
+                  blas ? blas->name : err.text);
 }
 END_TEST
 

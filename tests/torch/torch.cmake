@@ -45,3 +45,8 @@ if(TARGET pawl_torch)
         COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/torch/symbols.sh $<TARGET_FILE:pawl_torch>)
     set_tests_properties(torch_symbols PROPERTIES LABELS torch)
 endif()
+
+# Both halves with a libtorch of today, which is fetched once: not in the default suite.
+add_test(NAME torch_cuda_compile
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/torch/cuda_compile.sh ${CMAKE_BINARY_DIR}/cuda-compile)
+set_tests_properties(torch_cuda_compile PROPERTIES LABELS cuda-compile RUN_SERIAL ON TIMEOUT 3600)
