@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "actor/env_cfg.h"
 #include "actor/watchdog.h"
 #include "policy/policy_cfg.h"
+#include "runtime/affinity.h"
 #include "runtime/fault.h"
 #include "runtime/log.h"
 #include "runtime/pace.h"
@@ -81,16 +81,9 @@ static uint64_t seed_of_life(const struct pawl_actor *actor, uint32_t life)
 
 static int pin_to_cpu(const struct pawl_actor_cfg *cfg, uint32_t index, struct pawl_err *err)
 {
-    cpu_set_t set;
-
     if (cfg->cpus.count == 0)
         return 0;
-    int cpu = (int)cfg->cpus.items[index % cfg->cpus.count];
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set) != 0)
-        return pawl_err_set(err, EINVAL, "actor.cpus: processor %d: %s", cpu, strerror(errno));
-    return 0;
+    return pawl_affinity_set(&cfg->cpus.items[index % cfg->cpus.count], 1, "actor.cpus", err);
 }
 
 static int open_worlds(struct pawl_actor *actor, uint32_t index, uint32_t life,

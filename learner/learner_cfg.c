@@ -21,6 +21,8 @@ static const struct pawl_cfg_row rows[] = {
                      "Records taken from a ring before the next ring has its turn."),
     PAWL_CFG_BOOL_ROW(LEARNER, "learner.ledger", ledger, false,
                       "Write ledger.jsonl: which records were counted, with checksums."),
+    PAWL_CFG_I64_LIST_ROW(LEARNER, "learner.cpus", cpus, "[]", 0, 1023, 0, "",
+                          "Processors that the learner may use, all of them; empty: any."),
 };
 
 const struct pawl_cfg_table pawl_learner_table = {

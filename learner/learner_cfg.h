@@ -11,6 +11,7 @@ struct pawl_learner_cfg {
     int64_t rings_max;
     int64_t batch;
     bool ledger;
+    struct pawl_cfg_i64_list cpus;
 };
 
 extern const struct pawl_cfg_table pawl_learner_table; /* fills struct pawl_learner_cfg */

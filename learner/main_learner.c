@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "learner/learner_cfg.h"
+#include "runtime/affinity.h"
 #include "runtime/fault.h"
 #include "runtime/log.h"
 #include "runtime/run_cfg.h"
@@ -95,6 +97,13 @@ static int start_log(const struct pawl_cfg *cfg, const char *folder, uint64_t st
     return pawl_log_start(&log, err);
 }
 
+/* Before it starts threads. */
+static int pin(const struct pawl_cfg *cfg, struct pawl_err *err)
+{
+    const struct pawl_learner_cfg *keys = pawl_cfg_fields(cfg, &pawl_learner_table);
+    return pawl_affinity_set(keys->cpus.items, keys->cpus.count, "learner.cpus", err);
+}
+
 static int run(const struct arguments *arguments, const struct pawl_cfg *cfg,
                const char *folder, struct pawl_err *err)
 {
@@ -106,12 +115,14 @@ static int run(const struct arguments *arguments, const struct pawl_cfg *cfg,
         .is_stopping = &is_stopping,
     };
     struct sigaction action = {.sa_handler = on_signal};
-    struct pawl_learner *learner;
+    struct pawl_learner *learner = NULL;
 
     sigaction(SIGTERM, &action, NULL);
     action.sa_handler = SIG_IGN; /* Ctrl-C is for the supervisor */
     sigaction(SIGINT, &action, NULL);
-    int code = pawl_learner_open(&learner, &setup, err);
+    int code = pin(cfg, err);
+    if (code == 0)
+        code = pawl_learner_open(&learner, &setup, err);
     if (code == 0)
         code = pawl_learner_run(learner, err);
     pawl_learner_close(learner);

@@ -1,5 +1,6 @@
 /* main_pawl.c: the program that people run. Here, and only here, all verbs and all tables of
  * configuration keys are listed. */
+#include "pawl/bench_run.h"
 #include "pawl/build.h"
 #include "pawl/eval.h"
 #include "pawl/train.h"
@@ -18,13 +19,17 @@
 
 static const struct pawl_cli_verb *const verbs[] = {
     /* in the order of the help */
-    &pawl_verb_train,        &pawl_verb_learner,     &pawl_verb_actor,
-    &pawl_verb_eval,         &pawl_verb_info,        &pawl_verb_config,
-    &pawl_verb_config_check, &pawl_verb_config_dump, &pawl_verb_config_schema,
-    &pawl_verb_config_diff,  &pawl_verb_env,         &pawl_verb_env_list,
-    &pawl_verb_env_check,    &pawl_verb_env_run,     &pawl_verb_shm,
-    &pawl_verb_bench,        &pawl_verb_bench_ring,  &pawl_verb_bench_params,
-    &pawl_verb_completion,   &pawl_verb_help,        NULL,
+    &pawl_verb_train,         &pawl_verb_learner,
+    &pawl_verb_actor,         &pawl_verb_eval,
+    &pawl_verb_info,          &pawl_verb_config,
+    &pawl_verb_config_check,  &pawl_verb_config_dump,
+    &pawl_verb_config_schema, &pawl_verb_config_diff,
+    &pawl_verb_env,           &pawl_verb_env_list,
+    &pawl_verb_env_check,     &pawl_verb_env_run,
+    &pawl_verb_shm,           &pawl_verb_bench,
+    &pawl_verb_bench_ring,    &pawl_verb_bench_params,
+    &pawl_verb_bench_step,    &pawl_verb_completion,
+    &pawl_verb_help,          NULL,
 };
 
 static const struct pawl_cfg_table *const tables[] = {
