@@ -45,6 +45,7 @@ void pawl_ingest_close(struct pawl_ingest *ingest)
             pawl_segment_close(&ingest->pasts[i].segment);
     free(ingest->rings);
     pawl_book_close(&ingest->book);
+    pawl_quarantine_close(&ingest->quarantine);
     pawl_tally_close(&ingest->tally);
     if (ingest->bell.shared)
         pawl_bell_close(&ingest->bell);
@@ -219,9 +220,9 @@ void pawl_ingest_ring_gone(struct pawl_ingest_ring *ring)
         ring->state = PAWL_INGEST_GONE;
 }
 
-static void report_refused(const struct pawl_ingest *ingest,
-                           const struct pawl_ingest_ring *ring, uint64_t position,
-                           const struct pawl_ring_record *record, const unsigned char *data)
+static void report_refused(struct pawl_ingest *ingest, const struct pawl_ingest_ring *ring,
+                           uint64_t position, const struct pawl_ring_record *record,
+                           const unsigned char *data)
 {
     struct pawl_err err = {0};
     if (record->bytes != ingest->spec.record_bytes)
@@ -229,9 +230,18 @@ static void report_refused(const struct pawl_ingest *ingest,
                      ingest->spec.record_bytes);
     else
         pawl_finite_explain(&ingest->finite, data, &err);
+    const struct pawl_quarantine_case refused = {
+        .actor = ring->book.actor,
+        .epoch = ring->book.epoch,
+        .sequence = position,
+        .record = record,
+        .data = data,
+        .reason = err.code ? err.text : "its flags or its lane cannot be",
+    };
     pawl_log_warn("record refused", "actor=%u sequence=%" PRIu64 " lane=%u step=%u reason=%s",
-                  ring->book.actor, position, record->lane, record->step,
-                  err.code ? err.text : "its flags or its lane cannot be");
+                  refused.actor, position, record->lane, record->step, refused.reason);
+    pawl_quarantine_add(&ingest->quarantine, ingest->cfg.book.io, ingest->cfg.book.folder,
+                        &ingest->spec, &refused);
 }
 
 /* The record at the place: 0 when it was taken or came before. */

@@ -27,6 +27,7 @@
 
 #include "learner/book.h"
 #include "learner/finite.h"
+#include "learner/quarantine.h"
 #include "learner/tally.h"
 #include "runtime/err.h"
 #include "runtime/spec.h"
@@ -95,6 +96,7 @@ struct pawl_ingest {
     struct pawl_bell bell;
     struct pawl_tally tally;
     struct pawl_book book;
+    struct pawl_quarantine quarantine;
     struct pawl_ingest_ring *rings; /* ring_count_max; the index is the page in acks */
     uint32_t ring_end;              /* those from here on are free */
     uint32_t turn;                  /* the next drain begins with this ring */

@@ -4,8 +4,10 @@
 #include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/json.h"
 #include "support/alloc_count.h"
 #include "support/producer.h"
 #include "support/scratch.h"
@@ -177,6 +179,78 @@ START_TEST(what_is_no_number_is_refused_and_its_neighbours_are_not)
     ck_assert_ptr_nonnull(strstr(read_lines("episodes.jsonl"),
                                  "\"length\":4,\"return\":2.0,\"end\":\"terminated\","
                                  "\"success\":false,\"intervention\":false,\"refused\":2}"));
+    scratch_close(&scratch);
+}
+END_TEST
+
+static size_t count_of(const char *text, const char *word)
+{
+    size_t count = 0;
+    for (; (text = strstr(text, word)); text++)
+        count++;
+    return count;
+}
+
+START_TEST(a_refused_record_is_kept_with_its_reason)
+{
+    static const struct pawl_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 4};
+    struct pawl_json doc;
+    const char *text, *lines;
+    char hex[3];
+    int64_t number;
+    open_one(64);
+    ck_assert_int_eq(access(scratch_path(&scratch, PAWL_QUARANTINE_NAME), F_OK), -1);
+    producer_step(&actor, 0, 0, 0, 1.0f, 0);
+    drain_all();
+    ck_assert_int_eq(access(scratch_path(&scratch, PAWL_QUARANTINE_NAME), F_OK), -1);
+    producer_step(&actor, 0, 0, 1, NAN, 0);
+    drain_all();
+    struct pawl_ring_record record = {.bytes = 8, .flags = PAWL_RECORD_STEP, .step = 2};
+    producer_put(&actor, &record);
+    drain_all();
+    lines = read_lines(PAWL_QUARANTINE_NAME);
+    ck_assert_uint_eq(count_of(lines, "\n"), 3); /* the spec, and two of the three records */
+    ck_assert_ptr_nonnull(strstr(lines, "\"reason\":\"it has 8 bytes, must be "));
+    lines = strchr(lines, '\n') + 1;
+    const size_t line_bytes = (size_t)(strchr(lines, '\n') - lines);
+    ck_assert_int_eq(pawl_json_open_text(&doc, lines, line_bytes, "line", &limits, &err), 0);
+    const struct pawl_json_at root = pawl_json_root(&doc);
+    ck_assert_int_eq(pawl_json_get_string(&root, "reason", &text, &err), 0);
+    ck_assert_str_eq(text, "reward is nan");
+    ck_assert_int_eq(pawl_json_get_i64(&root, "sequence", 0, 100, &number, &err), 0);
+    ck_assert_int_eq(number, 1);
+    ck_assert_int_eq(pawl_json_get_string(&root, "data", &text, &err), 0);
+    ck_assert_uint_eq(strlen(text), 2 * actor.spec.record_bytes);
+    const struct pawl_spec_field *reward = pawl_spec_find(&actor.spec, PAWL_RECORD_REWARD_NAME);
+    snprintf(hex, sizeof(hex), "%02x", 0x7f); /* the last byte of a float that is no number */
+    ck_assert_int_eq(memcmp(text + 2 * (reward->offset_bytes + 3), hex, 2), 0);
+    pawl_json_close(&doc);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(the_quarantine_has_a_bound)
+{
+    static char lines[PAWL_QUARANTINE_BYTES_MAX - 40000]; /* an earlier learner's */
+    struct stat before, full, later;
+    open_one(64);
+    memset(lines, 'x', sizeof(lines));
+    for (size_t i = 99; i < sizeof(lines); i += 100)
+        lines[i] = '\n';
+    lines[sizeof(lines) - 1] = '\n';
+    scratch_write(scratch_path(&scratch, PAWL_QUARANTINE_NAME), lines, sizeof(lines));
+    ck_assert_int_eq(stat(scratch_path(&scratch, PAWL_QUARANTINE_NAME), &before), 0);
+    for (uint32_t i = 0; i < 200; i++) {
+        producer_step(&actor, 0, 0, i, NAN, 0);
+        drain_all();
+        if (i == 100)
+            ck_assert_int_eq(stat(scratch_path(&scratch, PAWL_QUARANTINE_NAME), &full), 0);
+    }
+    ck_assert_int_eq(stat(scratch_path(&scratch, PAWL_QUARANTINE_NAME), &later), 0);
+    ck_assert_uint_eq(totals()->refused_count, 200);
+    ck_assert_int_gt(full.st_size, before.st_size);
+    ck_assert_int_eq(later.st_size, full.st_size);
+    ck_assert_int_le(later.st_size, PAWL_QUARANTINE_BYTES_MAX);
     scratch_close(&scratch);
 }
 END_TEST
@@ -570,8 +644,9 @@ PAWL_TEST_MAIN(
     "ingest", an_episode_is_a_line, lanes_are_kept_apart,
     the_sink_gets_what_is_counted_and_nothing_else, a_drain_takes_no_more_than_its_limit,
     with_a_small_limit_every_ring_has_its_turn, records_are_given_back_by_the_next_drain,
-    what_is_no_number_is_refused_and_its_neighbours_are_not, a_record_without_a_form_is_refused,
-    a_ring_with_another_spec_is_refused_with_the_field,
+    what_is_no_number_is_refused_and_its_neighbours_are_not,
+    a_refused_record_is_kept_with_its_reason, the_quarantine_has_a_bound,
+    a_record_without_a_form_is_refused, a_ring_with_another_spec_is_refused_with_the_field,
     more_rings_than_there_is_room_for_are_refused, an_episode_that_is_given_up_is_cut,
     missing_steps_are_gaps_unless_the_writer_may_give_them_up,
     a_gone_ring_is_drained_and_its_episodes_are_cut, a_successor_counts_each_record_once,

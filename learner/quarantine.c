@@ -1,0 +1,125 @@
+#include "learner/quarantine.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/json.h"
+#include "runtime/log.h"
+#include "shm/hub_msg.h"
+
+/* A spec may be all escapes; else the data are the most. */
+#define LINE_BYTES_MAX (2u * PAWL_SPEC_TEXT_BYTES + 2u * PAWL_QUARANTINE_DATA_BYTES + 1024u)
+
+static void give_up(struct pawl_quarantine *quarantine, const char *reason)
+{
+    pawl_log_warn("no more refused records are kept", "file=%s reason=%s", PAWL_QUARANTINE_NAME,
+                  reason);
+    pawl_quarantine_close(quarantine);
+    quarantine->is_over = true;
+}
+
+static int append(struct pawl_quarantine *quarantine, struct pawl_json_writer *out,
+                  struct pawl_err *err)
+{
+    size_t length = 0;
+    const char *text = pawl_json_finish(out, &length, err);
+    return text ? pawl_linefile_append(&quarantine->file, text, length, err) : -err->code;
+}
+
+static int append_spec(struct pawl_quarantine *quarantine, const struct pawl_spec *spec,
+                       struct pawl_err *err)
+{
+    struct pawl_json_writer out;
+    char text[PAWL_SPEC_TEXT_BYTES];
+    pawl_spec_text(spec, text);
+    pawl_json_open_fixed(&out, quarantine->line, LINE_BYTES_MAX);
+    pawl_json_begin_object(&out, NULL);
+    pawl_json_put_u64(&out, "format", 1);
+    pawl_json_put_string(&out, "spec", text);
+    pawl_json_end(&out);
+    return append(quarantine, &out, err);
+}
+
+static int open_file(struct pawl_quarantine *quarantine, struct pawl_io *io, const char *folder,
+                     const struct pawl_spec *spec, struct pawl_err *err)
+{
+    struct pawl_linefile_cfg cfg = pawl_linefile_default_cfg();
+    char path[PATH_MAX];
+    if (quarantine->file.io)
+        return 0;
+    cfg.sync_period_ns = 0; /* the learner's thread waits for no disk */
+    cfg.line_bytes_max = LINE_BYTES_MAX;
+    if ((size_t)snprintf(path, sizeof(path), "%s/" PAWL_QUARANTINE_NAME, folder) >=
+        sizeof(path))
+        return pawl_err_set(err, ENAMETOOLONG, "the path is too long");
+    quarantine->line = malloc(LINE_BYTES_MAX);
+    if (!quarantine->line)
+        return pawl_err_set(err, ENOMEM, "out of memory");
+    int code = pawl_linefile_open(&quarantine->file, io, path, &cfg, err);
+    if (code == 0 && quarantine->file.size_bytes == 0)
+        code = append_spec(quarantine, spec, err);
+    return code;
+}
+
+static void to_hex(char *text, const unsigned char *bytes, size_t count)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < count; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    text[2 * count] = '\0';
+}
+
+static int append_case(struct pawl_quarantine *quarantine,
+                       const struct pawl_quarantine_case *refused, struct pawl_err *err)
+{
+    const struct pawl_ring_record *record = refused->record;
+    struct pawl_json_writer out;
+    char epoch[2 * PAWL_HUB_EPOCH_BYTES + 1], data[2 * PAWL_QUARANTINE_DATA_BYTES + 1];
+    to_hex(epoch, refused->epoch, PAWL_HUB_EPOCH_BYTES);
+    to_hex(data, refused->data,
+           record->bytes < PAWL_QUARANTINE_DATA_BYTES ? record->bytes
+                                                      : PAWL_QUARANTINE_DATA_BYTES);
+    pawl_json_open_fixed(&out, quarantine->line, LINE_BYTES_MAX);
+    pawl_json_begin_object(&out, NULL);
+    pawl_json_put_u64(&out, "actor", refused->actor);
+    pawl_json_put_string(&out, "epoch", epoch);
+    pawl_json_put_u64(&out, "sequence", refused->sequence);
+    pawl_json_put_u64(&out, "lane", record->lane);
+    pawl_json_put_u64(&out, "episode", record->episode);
+    pawl_json_put_u64(&out, "step", record->step);
+    pawl_json_put_u64(&out, "flags", record->flags);
+    pawl_json_put_u64(&out, "version", record->policy_version);
+    pawl_json_put_string(&out, "reason", refused->reason);
+    pawl_json_put_u64(&out, "bytes", record->bytes);
+    pawl_json_put_string(&out, "data", data);
+    pawl_json_end(&out);
+    return append(quarantine, &out, err);
+}
+
+void pawl_quarantine_add(struct pawl_quarantine *quarantine, struct pawl_io *io,
+                         const char *folder, const struct pawl_spec *spec,
+                         const struct pawl_quarantine_case *refused)
+{
+    struct pawl_err err = {0};
+    if (quarantine->is_over)
+        return;
+    if (open_file(quarantine, io, folder, spec, &err) != 0)
+        give_up(quarantine, err.text);
+    else if (quarantine->file.size_bytes + LINE_BYTES_MAX > PAWL_QUARANTINE_BYTES_MAX)
+        give_up(quarantine, "it has grown to its limit");
+    else if (append_case(quarantine, refused, &err) != 0)
+        give_up(quarantine, err.text);
+}
+
+void pawl_quarantine_close(struct pawl_quarantine *quarantine)
+{
+    if (quarantine->file.io)
+        pawl_linefile_close(&quarantine->file);
+    free(quarantine->line);
+    *quarantine = (struct pawl_quarantine){0};
+}

@@ -1,0 +1,54 @@
+/* quarantine.h: the records that were refused, for people to look at: RUN/quarantine.jsonl.
+ *
+ *     {"format":1,"spec":"pawl-spec 1\n..."}
+ *     {"actor":0,"epoch":"9f...","sequence":412,"lane":0,"episode":3,"step":12,"flags":1,
+ *      "version":7,"reason":"obs.state[3] is nan","bytes":96,"data":"0000c07f..."}
+ *
+ * data is the record as it lay in its ring, in hexadecimal, at most its first
+ * PAWL_QUARANTINE_DATA_BYTES; the spec of the first line says what lies where. The file is made
+ * with the first line and grows to PAWL_QUARANTINE_BYTES_MAX, over all lives of the learner:
+ * what is refused after that is only counted. A record that is refused once more because its
+ * learner died before the commit stands there twice.
+ *
+ * Nothing in here fails: without the file the run goes on. Thread safety: one thread.
+ */
+#ifndef PAWL_LEARNER_QUARANTINE_H
+#define PAWL_LEARNER_QUARANTINE_H
+
+#include "runtime/io.h"
+#include "runtime/linefile.h"
+#include "runtime/spec.h"
+#include "shm/ring.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PAWL_QUARANTINE_NAME       "quarantine.jsonl"
+#define PAWL_QUARANTINE_BYTES_MAX  (1u << 20)
+#define PAWL_QUARANTINE_DATA_BYTES 4096u
+
+/* Where a record came from and why it was refused. */
+struct pawl_quarantine_case {
+    uint32_t actor;
+    const uint8_t *epoch; /* PAWL_HUB_EPOCH_BYTES */
+    uint64_t sequence;
+    const struct pawl_ring_record *record;
+    const unsigned char *data; /* record->bytes */
+    const char *reason;
+};
+
+/* Zeroed: closed. */
+struct pawl_quarantine {
+    struct pawl_linefile file;
+    char *line;
+    bool is_over; /* full, or it could not be written: said once */
+};
+
+/* folder: of the run; spec: of its records. */
+void pawl_quarantine_add(struct pawl_quarantine *quarantine, struct pawl_io *io,
+                         const char *folder, const struct pawl_spec *spec,
+                         const struct pawl_quarantine_case *refused);
+
+void pawl_quarantine_close(struct pawl_quarantine *quarantine);
+
+#endif
