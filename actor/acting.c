@@ -17,10 +17,6 @@
 /* Means over the last episodes forget by this part with each. */
 #define EPISODES_KEPT 32.0
 
-struct bounds {
-    float low, high, middle, half; /* x = middle + half * a, for a in -1..1 */
-};
-
 struct lane {
     struct pawl_outbox_frame *now;  /* holds an observation; NULL: no episode */
     struct pawl_outbox_frame *next; /* during a round */
@@ -41,9 +37,9 @@ struct pawl_acting {
     struct lane *lanes;
     uint32_t *order; /* of the lanes, as the frames of their records were claimed */
     uint32_t *order_spare;
-    unsigned char **records; /* of all lanes, for the policy */
-    struct bounds *bounds;
-    float *numbers; /* held and action of all lanes */
+    unsigned char **records;       /* of all lanes, for the policy */
+    struct pawl_env_scale *scales; /* of the action's components */
+    float *numbers;                /* held and action of all lanes */
     bool needs_params;
     bool has_begun; /* all lanes are in an episode */
     _Atomic bool is_resetting;
@@ -58,19 +54,6 @@ struct pawl_acting {
     double return_mean, steps_mean;
     struct pawl_err lane_err; /* why the last step or observation was refused */
 };
-
-static void bounds_make(struct pawl_acting *acting)
-{
-    const struct pawl_env_field *action = &acting->spec->action;
-    for (uint32_t i = 0; i < acting->cfg.layout->action_count; i++) {
-        struct bounds *bounds = &acting->bounds[i];
-        bounds->low = pawl_env_field_low(action, i);
-        bounds->high = pawl_env_field_high(action, i);
-        /* Halved first: the difference of two large bounds may be infinite. */
-        bounds->half = 0.5f * bounds->high - 0.5f * bounds->low;
-        bounds->middle = 0.5f * bounds->high + 0.5f * bounds->low;
-    }
-}
 
 int pawl_acting_open(struct pawl_acting **out, const struct pawl_acting_cfg *cfg,
                      struct pawl_err *err)
@@ -90,9 +73,9 @@ int pawl_acting_open(struct pawl_acting **out, const struct pawl_acting_cfg *cfg
     acting->lanes = calloc(lane_count, sizeof(acting->lanes[0]));
     acting->order = calloc(2 * (size_t)lane_count, sizeof(acting->order[0]));
     acting->records = calloc(lane_count, sizeof(acting->records[0]));
-    acting->bounds = calloc(action_count, sizeof(acting->bounds[0]));
+    acting->scales = calloc(action_count, sizeof(acting->scales[0]));
     acting->numbers = calloc(2 * (size_t)lane_count * action_count, sizeof(float));
-    if (!acting->lanes || !acting->order || !acting->records || !acting->bounds ||
+    if (!acting->lanes || !acting->order || !acting->records || !acting->scales ||
         !acting->numbers) {
         pawl_acting_close(acting);
         return pawl_err_set(err, ENOMEM, "acting in %u lanes: out of memory", lane_count);
@@ -103,7 +86,8 @@ int pawl_acting_open(struct pawl_acting **out, const struct pawl_acting_cfg *cfg
         acting->lanes[i].held = acting->numbers + 2 * (size_t)i * action_count;
         acting->lanes[i].action = acting->lanes[i].held + action_count;
     }
-    bounds_make(acting);
+    for (uint32_t i = 0; i < action_count; i++)
+        acting->scales[i] = pawl_env_scale_of(acting->spec, i);
     *out = acting;
     return 0;
 }
@@ -115,7 +99,7 @@ void pawl_acting_close(struct pawl_acting *acting)
     free(acting->lanes);
     free(acting->order < acting->order_spare ? acting->order : acting->order_spare);
     free(acting->records);
-    free(acting->bounds);
+    free(acting->scales);
     free(acting->numbers);
     free(acting);
 }
@@ -267,15 +251,12 @@ static void guard_action(struct pawl_acting *acting, struct lane *lane, float *a
     bool was_held = false, was_clamped = false;
 
     for (uint32_t i = 0; i < count; i++) {
-        const struct bounds *bounds = &acting->bounds[i];
         if (__builtin_expect(!(fabsf(a[i]) <= 1.0f), 0)) { /* a NaN, too */
             was_held |= !isfinite(a[i]) || acting->cfg.excess == PAWL_ACTING_EXCESS_HOLD;
             was_clamped |= isfinite(a[i]) && acting->cfg.excess == PAWL_ACTING_EXCESS_CLAMP;
             a[i] = bounded(acting, a[i], lane->held[i]);
         }
-        float x = bounds->middle + bounds->half * a[i];
-        x = x < bounds->low ? bounds->low : x;
-        lane->action[i] = x > bounds->high ? bounds->high : x; /* rounding may exceed them */
+        lane->action[i] = pawl_env_scale_from_unit(&acting->scales[i], a[i]);
         lane->held[i] = a[i];
     }
     if (acting->cfg.layout->choice_count) {
@@ -300,14 +281,11 @@ static int take_intervention(struct pawl_acting *acting, struct lane *lane)
     float *a = pawl_record_action(acting->cfg.layout, lane->now->slot->data);
 
     for (uint32_t i = 0; i < acting->continuous_count; i++) {
-        const struct bounds *bounds = &acting->bounds[i];
         float executed = lane->action[i];
         if (!isfinite(executed))
             return pawl_err_set(&acting->lane_err, EINVAL,
                                 "action[%u] of an intervention is %g", i, (double)executed);
-        float unit = bounds->half > 0.0f ? (executed - bounds->middle) / bounds->half : 0.0f;
-        unit = unit < -1.0f ? -1.0f : unit;
-        a[i] = lane->held[i] = unit > 1.0f ? 1.0f : unit;
+        a[i] = lane->held[i] = pawl_env_scale_to_unit(&acting->scales[i], executed);
     }
     if (acting->cfg.layout->choice_count) {
         uint32_t last = acting->continuous_count;

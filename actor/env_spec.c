@@ -89,33 +89,39 @@ float pawl_env_field_high(const struct pawl_env_field *field, size_t index)
     return has_scalar_bounds(field) ? field->high : INFINITY;
 }
 
+struct pawl_env_scale pawl_env_scale_of(const struct pawl_env_spec *spec, size_t index)
+{
+    float low = pawl_env_field_low(&spec->action, index);
+    float high = pawl_env_field_high(&spec->action, index);
+    /* Halved first: the difference of two large bounds may be infinite. */
+    return (struct pawl_env_scale){
+        .low = low,
+        .high = high,
+        .middle = 0.5f * high + 0.5f * low,
+        .half = 0.5f * high - 0.5f * low,
+    };
+}
+
+static bool is_choice(const struct pawl_env_spec *spec, size_t index)
+{
+    return spec->choice_count != 0 && index == pawl_env_field_count(&spec->action) - 1;
+}
+
 void pawl_env_action_from_units(float *action, const struct pawl_env_spec *spec,
                                 const float *units)
 {
-    size_t count = pawl_env_field_count(&spec->action);
-
-    for (size_t i = 0; i < count; i++) {
-        float low = pawl_env_field_low(&spec->action, i);
-        float high = pawl_env_field_high(&spec->action, i);
-        float half = 0.5f * high - 0.5f * low, middle = 0.5f * high + 0.5f * low;
-        bool is_choice = spec->choice_count != 0 && i == count - 1;
-        /* Rounding may exceed the bounds. */
-        action[i] = is_choice ? units[i] : fminf(fmaxf(middle + half * units[i], low), high);
+    for (size_t i = 0; i < pawl_env_field_count(&spec->action); i++) {
+        const struct pawl_env_scale scale = pawl_env_scale_of(spec, i);
+        action[i] = is_choice(spec, i) ? units[i] : pawl_env_scale_from_unit(&scale, units[i]);
     }
 }
 
 void pawl_env_action_to_units(float *units, const struct pawl_env_spec *spec,
                               const float *action)
 {
-    size_t count = pawl_env_field_count(&spec->action);
-
-    for (size_t i = 0; i < count; i++) {
-        float low = pawl_env_field_low(&spec->action, i);
-        float high = pawl_env_field_high(&spec->action, i);
-        float half = 0.5f * high - 0.5f * low, middle = 0.5f * high + 0.5f * low;
-        bool is_choice = spec->choice_count != 0 && i == count - 1;
-        float unit = half > 0.0f ? (action[i] - middle) / half : 0.0f;
-        units[i] = is_choice ? action[i] : fminf(fmaxf(unit, -1.0f), 1.0f);
+    for (size_t i = 0; i < pawl_env_field_count(&spec->action); i++) {
+        const struct pawl_env_scale scale = pawl_env_scale_of(spec, i);
+        units[i] = is_choice(spec, i) ? action[i] : pawl_env_scale_to_unit(&scale, action[i]);
     }
 }
 

@@ -42,11 +42,33 @@ size_t pawl_env_field_bytes(const struct pawl_env_field *field);
 float pawl_env_field_low(const struct pawl_env_field *field, size_t index);
 float pawl_env_field_high(const struct pawl_env_field *field, size_t index);
 
+/* One component of an action, and the way there from a policy's units: -1..1 is low..high. */
+struct pawl_env_scale {
+    float low, high, middle, half;
+};
+
+static inline float pawl_env_scale_from_unit(const struct pawl_env_scale *scale, float unit)
+{
+    float x = scale->middle + scale->half * unit;
+    x = x < scale->low ? scale->low : x; /* rounding may exceed them */
+    return x > scale->high ? scale->high : x;
+}
+
+/* The way back, brought within what a policy can say. */
+static inline float pawl_env_scale_to_unit(const struct pawl_env_scale *scale, float x)
+{
+    float unit = scale->half > 0.0f ? (x - scale->middle) / scale->half : 0.0f;
+    unit = unit < -1.0f ? -1.0f : unit;
+    return unit > 1.0f ? 1.0f : unit;
+}
+
+/* Of the action's component at index, which is no choice. */
+struct pawl_env_scale pawl_env_scale_of(const struct pawl_env_spec *spec, size_t index);
+
 /* The action of a checked spec from one in units of a policy (policy/policy.h): what is within
  * -1..1 there is within the bounds here; a choice is the same in both. */
 void pawl_env_action_from_units(float *action, const struct pawl_env_spec *spec,
                                 const float *units);
-/* The way back, brought within what a policy can say. */
 void pawl_env_action_to_units(float *units, const struct pawl_env_spec *spec,
                               const float *action);
 
