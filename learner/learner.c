@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "learner/ingest.h"
+#include "learner/keeper.h"
 #include "learner/learner_cfg.h"
 #include "learner/publish.h"
 #include "policy/policy_cfg.h"
@@ -43,6 +44,7 @@ struct pawl_learner {
     struct pawl_ingest ingest;
     struct pawl_publisher publisher;
     struct pawl_stats stats;
+    struct pawl_keeper keeper;
     uint64_t acks_id;
     uint32_t spin_count;
 
@@ -107,6 +109,9 @@ int pawl_learner_open(struct pawl_learner **out, const struct pawl_learner_setup
         goto fail;
     if (pawl_ingest_open(&learner->ingest, &ingest, err) != 0)
         goto fail;
+    if (pawl_keeper_open(&learner->keeper, pawl_io_sys(), setup->folder, PAWL_KEEPER_PERIOD_NS,
+                         err) != 0)
+        goto fail;
     if (pawl_stats_create(&learner->stats, "learner", pawl_learner_stat_rows,
                           PAWL_LEARNER_STAT_COUNT, err) != 0)
         goto fail;
@@ -127,6 +132,7 @@ void pawl_learner_close(struct pawl_learner *learner)
     if (!learner)
         return;
     pawl_publisher_close(&learner->publisher);
+    pawl_keeper_close(&learner->keeper);
     pawl_ingest_close(&learner->ingest);
     pawl_stats_close(&learner->stats);
     pawl_peer_close(&learner->peer);
@@ -473,6 +479,7 @@ int pawl_learner_run(struct pawl_learner *learner, struct pawl_err *err)
         if (is_publication_due(learner))
             publish(learner);
         account(learner, now_ns);
+        pawl_keeper_poll(&learner->keeper, now_ns);
 
         if (is_over(learner, now_ns, count))
             break;
