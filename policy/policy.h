@@ -34,7 +34,8 @@
 
 /* The role of a Philox stream (runtime/philox.h), so that no two uses share one. */
 #define PAWL_STREAM_EXPLORATION 1u /* index: the lane in the run */
-#define PAWL_STREAM_PARAMETERS  2u /* index: the tensor in the manifest */
+#define PAWL_STREAM_PARAMETERS  2u /* index: the tensor, as the method counts them */
+#define PAWL_STREAM_LEARNING    3u /* index: what is drawn (sac_trainer.h) */
 
 struct pawl_trainer_ops;
 

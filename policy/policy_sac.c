@@ -17,6 +17,7 @@
 #include "policy/policy.h"
 #include "policy/policy_cfg.h"
 #include "policy/sac_model.h"
+#include "policy/sac_trainer.h"
 #include "runtime/philox.h"
 
 #include <errno.h>
@@ -286,4 +287,5 @@ const struct pawl_policy_ops pawl_sac_policy = {
     .init = sac_init,
     .bind = sac_bind,
     .act = sac_act,
+    .trainer = &pawl_sac_trainer,
 };

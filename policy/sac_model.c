@@ -14,9 +14,10 @@
 static const struct {
     const char *field;
     const char *encoder;
+    const char *feature, *feature_type;
 } known_inputs[PAWL_SAC_INPUTS_MAX] = {
-    {"obs.environment_state", "env_encoder"},
-    {"obs.state", "state_encoder"},
+    {"obs.environment_state", "env_encoder", "observation.environment_state", "ENV"},
+    {"obs.state", "state_encoder", "observation.state", "STATE"},
 };
 
 static const char norm_name[] = "normalize_inputs.buffer_observation_state";
@@ -118,14 +119,11 @@ static struct pawl_sac_net add_values(struct pawl_sac_model *model, const char *
 }
 
 static void add_encoders(struct pawl_sac_model *model, const char *prefix,
-                         struct pawl_sac_layer layers[PAWL_SAC_INPUTS_MAX],
-                         const struct pawl_spec *spec)
+                         struct pawl_sac_layer layers[PAWL_SAC_INPUTS_MAX])
 {
     for (uint32_t i = 0; i < model->input_count; i++) {
-        const char *field = spec->fields[model->inputs[i].field].name;
-        uint32_t which = strcmp(field, known_inputs[0].field) == 0 ? 0 : 1;
         char name[PAWL_TENSOR_NAME_BYTES - 16];
-        snprintf(name, sizeof(name), "%s.%s.0", prefix, known_inputs[which].encoder);
+        snprintf(name, sizeof(name), "%s.%s.0", prefix, model->inputs[i].encoder);
         layers[i] =
             add_linear(model, name, (uint32_t)model->cfg->latent_dim, model->inputs[i].count);
         name[strlen(name) - 1] = '1';
@@ -191,7 +189,7 @@ static struct pawl_sac_net add_discrete_net(struct pawl_sac_model *model, const 
                       widths_or(&model->cfg->discrete_critic_hidden, &model->cfg->hidden));
 }
 
-static void add_critics(struct pawl_sac_model *model, const struct pawl_spec *spec)
+static void add_critics(struct pawl_sac_model *model)
 {
     /* A shared encoder is stored under the first of its names in the alphabet, as safetensors'
      * save_model() does. */
@@ -200,7 +198,7 @@ static void add_critics(struct pawl_sac_model *model, const struct pawl_spec *sp
 
     model->encoder_range = begin_range(model);
     if (!model->is_plain)
-        add_encoders(model, encoder, model->encoder, spec);
+        add_encoders(model, encoder, model->encoder);
     end_range(model, &model->encoder_range);
 
     model->critic_range = begin_range(model);
@@ -226,13 +224,13 @@ static void add_heads(struct pawl_sac_model *model)
     model->actor.layers[model->actor.layer_count++] = both;
 }
 
-static void add_actor(struct pawl_sac_model *model, const struct pawl_spec *spec)
+static void add_actor(struct pawl_sac_model *model)
 {
     model->actor_encoder_range = begin_range(model);
     if (model->is_shared)
         memcpy(model->actor_encoder, model->encoder, sizeof(model->encoder));
     else
-        add_encoders(model, "model/actor.encoder", model->actor_encoder, spec);
+        add_encoders(model, "model/actor.encoder", model->actor_encoder);
     end_range(model, &model->actor_encoder_range);
 
     model->actor_range = begin_range(model);
@@ -326,7 +324,7 @@ static void make_manifest(struct pawl_sac_model *model)
 }
 
 static int add_input(struct pawl_sac_model *model, const struct pawl_spec_field *field,
-                     uint32_t index, bool may_normalise, struct pawl_err *err)
+                     uint32_t index, uint32_t known, struct pawl_err *err)
 {
     const struct pawl_cfg_f64_list *mean = &model->cfg->observation_mean;
 
@@ -339,7 +337,10 @@ static int add_input(struct pawl_sac_model *model, const struct pawl_spec_field 
     input->count = field->shape[0];
     input->column = model->encoding_count;
     input->width = model->is_plain ? input->count : (uint32_t)model->cfg->latent_dim;
-    input->is_normalised = may_normalise && mean->count > 0;
+    input->encoder = known_inputs[known].encoder;
+    input->feature = known_inputs[known].feature;
+    input->feature_type = known_inputs[known].feature_type;
+    input->is_normalised = strcmp(field->name, "obs.state") == 0 && mean->count > 0;
     if (input->is_normalised && mean->count != input->count)
         return pawl_err_set(err, EINVAL,
                             "policy.sac.observation_mean has %u components, '%s' has %u",
@@ -364,7 +365,7 @@ static int find_inputs(struct pawl_sac_model *model, const struct pawl_spec *spe
         const struct pawl_spec_field *field = pawl_spec_find(spec, known_inputs[k].field);
         int code = 0;
         if (field)
-            code = add_input(model, field, (uint32_t)(field - spec->fields), k == 1, err);
+            code = add_input(model, field, (uint32_t)(field - spec->fields), k, err);
         if (code != 0)
             return code;
     }
@@ -436,8 +437,8 @@ static int make(struct pawl_sac_model *model, const struct pawl_spec *spec,
         return code;
 
     add_discrete(model);
-    add_critics(model, spec);
-    add_actor(model, spec);
+    add_critics(model);
+    add_actor(model);
     model->log_alpha = model->tensor_count;
     struct pawl_sac_tensor *log_alpha = add_tensor(model, 1, 0, "model/log_alpha");
     log_alpha->init = PAWL_SAC_INIT_VALUE;

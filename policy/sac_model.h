@@ -90,7 +90,9 @@ struct pawl_sac_input {
     uint32_t width;  /* of its encoding */
     size_t offset_bytes;
     bool is_normalised;
-    uint32_t norm_tensor; /* then: the mean; behind it the deviation */
+    uint32_t norm_tensor;               /* then: the mean; behind it the deviation */
+    const char *encoder;                /* LeRobot's: "state_encoder" */
+    const char *feature, *feature_type; /* likewise: "observation.state", "STATE" */
 };
 
 struct pawl_sac_model {

@@ -1,0 +1,32 @@
+/* sac_lerobot.h: how LeRobot 0.4.4 reads what SAC has learnt: config.json and train_config.json
+ * for its SACConfig, and the names of its state dict under which a tensor is found too.
+ *
+ * A "plain" network is none of LeRobot's: its config.json has a type of ours, which LeRobot
+ * refuses by name.
+ */
+#ifndef PAWL_POLICY_SAC_LEROBOT_H
+#define PAWL_POLICY_SAC_LEROBOT_H
+
+#include "policy/sac_model.h"
+#include "policy/trainer.h"
+
+struct pawl_sac_texts {
+    const struct pawl_sac_model *model;
+    uint32_t batch_count;
+    uint64_t seed;
+    char device[16];
+    struct pawl_trainer_alias *aliases;
+    size_t alias_count;
+    char (*names)[PAWL_TENSOR_NAME_BYTES]; /* of the aliases */
+};
+
+/* The model has to stay. On failure, and zeroed, there is nothing to close. */
+int pawl_sac_texts_open(struct pawl_sac_texts *texts, const struct pawl_sac_model *model,
+                        const struct pawl_trainer_setup *setup, struct pawl_err *err);
+void pawl_sac_texts_close(struct pawl_sac_texts *texts);
+
+/* One JSON object; the writer's own errors are its finish's affair. */
+int pawl_sac_texts_write(const struct pawl_sac_texts *texts, enum pawl_trainer_text which,
+                         struct pawl_json_writer *writer, struct pawl_err *err);
+
+#endif

@@ -1,0 +1,272 @@
+/* test_sac_update.c: SAC's networks and a whole optimization step against vectors that torch
+ * made (tests/golden/sac), through the learning half as the learner drives it. */
+#include "policy/sac_trainer.h"
+
+#include <stdio.h>
+
+#include "support/golden.h"
+#include "support/sac_rig.h"
+#include "support/test.h"
+
+#define ROWS_NETWORK 4
+#define ROWS_UPDATE  6
+#define CRITICS      2
+
+static struct sac_rig rig;
+static struct golden golden;
+static struct golden_case test;
+
+/* The vectors' name of a tensor, without "P/", as the trainer's. */
+static void name_of(char *name, size_t bytes, const char *key)
+{
+    bool is_encoder = strncmp(key, "encoder.", 8) == 0;
+    snprintf(name, bytes, "model/%s%s", is_encoder ? "actor." : "", key);
+}
+
+/* From inputs P/..., with "critic_target" as "critic_ensemble" when is_swapped. */
+static void load_parameters(bool is_swapped)
+{
+    const char *key;
+    const json_t *value;
+    uint32_t taken = 0;
+
+    json_object_foreach((json_t *)(uintptr_t)test.inputs, key, value)
+    {
+        char name[128];
+        uint64_t count;
+        if (strncmp(key, "P/", 2) != 0)
+            continue;
+        name_of(name, sizeof(name), key + 2);
+        if (is_swapped && strncmp(name, "model/critic_ensemble", 21) == 0)
+            continue;
+        if (is_swapped && strncmp(name, "model/critic_target.", 20) == 0)
+            snprintf(name, sizeof(name), "model/critic_ensemble.%s", key + 2 + 14);
+        struct golden_array array = golden_array(value);
+        float *data = sac_rig_tensor(&rig, name, &count);
+        ck_assert_uint_eq(count, array.count);
+        memcpy(data, array.data, count * sizeof(float));
+        taken++;
+    }
+    ck_assert_uint_eq(taken, is_swapped ? 36 : 56);
+    sac_rig_restore(&rig);
+}
+
+static void take_noise(void *arg, enum pawl_sac_noise which, uint64_t draw, float *out,
+                       uint32_t count)
+{
+    static const char *const keys[] = {"eps_next", "eps_pi", "eps_temp"};
+    (void)arg;
+    if (which == PAWL_SAC_NOISE_CHOSEN) {
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = 1.0f;
+        return;
+    }
+    bool is_forward = json_object_get(test.inputs, "eps") != NULL;
+    struct golden_array eps = golden_input(&test, is_forward ? "eps" : keys[which]);
+    memcpy(out, eps.data + (eps.rank == 3 ? draw * count : 0), count * sizeof(float));
+}
+
+/* --- the networks --- */
+
+static void fill_network(struct sac_rig *at, struct pawl_batch *batch, uint64_t draw)
+{
+    struct golden_array state = golden_input(&test, "state");
+    struct golden_array action = golden_input(&test, "action");
+    (void)draw;
+    for (uint32_t row = 0; row < batch->count; row++) {
+        for (uint32_t next = 0; next < 2; next++)
+            memcpy(sac_rig_row(at, batch, "obs.state", next, row),
+                   state.data + row * SAC_RIG_OBS, SAC_RIG_OBS * sizeof(float));
+        memcpy(sac_rig_row(at, batch, "action", false, row), action.data + row * SAC_RIG_ACTION,
+               SAC_RIG_ACTION * sizeof(float));
+        batch->reward[row] = 0.0f;
+        batch->discount[row] = 1.0f;
+        batch->weight[row] = 1.0f;
+    }
+}
+
+static void open_network(bool is_swapped)
+{
+    static const char *const words[] = {"policy.sac.hidden=[8, 8]", "policy.sac.latent_dim=8"};
+    golden_open(&golden, "sac/sac_network.json");
+    test = golden_case(&golden, 0);
+    sac_rig_open(&rig, words, 2, ROWS_NETWORK, 0);
+    pawl_sac_trainer_noise(rig.trainer, take_noise, NULL);
+    rig.fill = fill_network;
+    load_parameters(is_swapped);
+    sac_rig_stage(&rig);
+}
+
+static void close_network(void)
+{
+    sac_rig_close(&rig);
+    golden_close(&golden);
+}
+
+static void check_q(const char *key)
+{
+    float q[ROWS_NETWORK * CRITICS], turned[ROWS_NETWORK * CRITICS];
+    sac_rig_read(&rig, pawl_sac_trainer_steps(rig.trainer)->q, q);
+    for (uint32_t row = 0; row < ROWS_NETWORK; row++)
+        for (uint32_t c = 0; c < CRITICS; c++)
+            turned[c * ROWS_NETWORK + row] = q[row * CRITICS + c];
+    golden_check(&test, key, turned, ROWS_NETWORK * CRITICS);
+}
+
+START_TEST(the_networks_are_lerobots)
+{
+    open_network(false);
+    const struct pawl_sac_steps *steps = pawl_sac_trainer_steps(rig.trainer);
+    float data[64];
+
+    sac_rig_run(&rig, PAWL_SAC_ACTOR);
+    sac_rig_read(&rig, pawl_view_cols(steps->joined, 0, 8), data);
+    golden_check(&test, "encoding", data, ROWS_NETWORK * 8);
+    sac_rig_read(&rig, pawl_view_cols(steps->joined, 8, SAC_RIG_ACTION), data);
+    golden_check(&test, "action", data, ROWS_NETWORK * SAC_RIG_ACTION);
+    sac_rig_read(&rig, pawl_view_cols(steps->heads, 0, SAC_RIG_ACTION), data);
+    golden_check(&test, "mean", data, ROWS_NETWORK * SAC_RIG_ACTION);
+    sac_rig_read(&rig, pawl_view_cols(steps->heads, SAC_RIG_ACTION, SAC_RIG_ACTION), data);
+    golden_check(&test, "log_std", data, ROWS_NETWORK * SAC_RIG_ACTION);
+    sac_rig_read(&rig, steps->logp, data);
+    golden_check(&test, "log_prob", data, ROWS_NETWORK);
+    close_network();
+}
+END_TEST
+
+START_TEST(the_critics_are_lerobots)
+{
+    open_network(false);
+    sac_rig_run(&rig, PAWL_SAC_CRITIC);
+    check_q("q");
+    close_network();
+    open_network(true); /* the targets' numbers, where the critics' are */
+    sac_rig_run(&rig, PAWL_SAC_CRITIC);
+    check_q("q_target");
+    close_network();
+}
+END_TEST
+
+/* --- an optimization step --- */
+
+/* Of the first batch of two; the report has those of the last. */
+static double first_loss, first_norm;
+
+static void fill_update(struct sac_rig *at, struct pawl_batch *batch, uint64_t draw)
+{
+    struct golden_array obs[2] = {golden_input(&test, "state"),
+                                  golden_input(&test, "next_state")};
+    struct golden_array action = golden_input(&test, "action");
+    struct golden_array reward = golden_input(&test, "reward");
+    struct golden_array done = golden_input(&test, "done");
+    float discount = (float)golden_param(&test, "discount");
+
+    for (uint32_t row = 0; row < batch->count; row++) {
+        size_t from = draw * batch->count + row;
+        for (uint32_t next = 0; next < 2; next++)
+            memcpy(sac_rig_row(at, batch, "obs.state", next, row),
+                   obs[next].data + from * SAC_RIG_OBS, SAC_RIG_OBS * sizeof(float));
+        memcpy(sac_rig_row(at, batch, "action", false, row),
+               action.data + from * SAC_RIG_ACTION, SAC_RIG_ACTION * sizeof(float));
+        batch->reward[row] = reward.data[from];
+        batch->discount[row] = discount * (1.0f - done.data[from]);
+        batch->weight[row] = 1.0f;
+    }
+    if (draw == 0)
+        return;
+    const struct pawl_sac_steps *steps = pawl_sac_trainer_steps(rig.trainer);
+    float loss[CRITICS], norm;
+    sac_rig_read(&rig, steps->critic.loss, loss);
+    sac_rig_read(&rig, steps->critic.norm, &norm);
+    first_loss = (double)loss[0] + (double)loss[1];
+    first_norm = (double)norm;
+}
+
+static void open_update(void)
+{
+    char words[10][80];
+    const char *pointers[10];
+    const char *const lines[] = {"policy.sac.hidden=[8, 8]", "policy.sac.latent_dim=8",
+                                 "policy.sac.utd_ratio=2"};
+    static const char *const keys[][2] = {{"critic_target_update_weight", "tau"},
+                                          {"critic_lr", "critic_lr"},
+                                          {"actor_lr", "actor_lr"},
+                                          {"temperature_lr", "temperature_lr"},
+                                          {"target_entropy", "target_entropy"},
+                                          {"grad_clip_norm", "grad_clip_norm"}};
+    for (uint32_t i = 0; i < 3; i++)
+        snprintf(words[i], sizeof(words[i]), "%s", lines[i]);
+    for (uint32_t i = 0; i < 6; i++)
+        snprintf(words[3 + i], sizeof(words[0]), "policy.sac.%s=%.17g", keys[i][0],
+                 golden_param(&test, keys[i][1]));
+    for (uint32_t i = 0; i < 9; i++)
+        pointers[i] = words[i];
+    sac_rig_open(&rig, pointers, 9, ROWS_UPDATE, 0);
+    pawl_sac_trainer_noise(rig.trainer, take_noise, NULL);
+    rig.fill = fill_update;
+
+    uint64_t count;
+    struct golden_array log_alpha = golden_input(&test, "log_alpha");
+    *sac_rig_tensor(&rig, "model/log_alpha", &count) = log_alpha.data[0];
+    load_parameters(false);
+}
+
+static void check_figure(const char *key, double got)
+{
+    golden_close_to(&test, key, 0, got, (double)golden_expected(&test, key).data[0]);
+}
+
+static void check_parameters(void)
+{
+    const char *key;
+    const json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)test.expected, key, value)
+    {
+        char name[128], before[128];
+        uint64_t count;
+        if (strncmp(key, "after/", 6) != 0)
+            continue;
+        name_of(name, sizeof(name), key + 6);
+        snprintf(before, sizeof(before), "P/%s", key + 6);
+        struct golden_array want = golden_array(value), was = golden_input(&test, before);
+        const float *data = sac_rig_tensor(&rig, name, &count);
+        golden_check(&test, key, data, count);
+        /* Steps are small beside parameters: how far each went is compared too. */
+        for (uint64_t i = 0; i < count; i++)
+            ck_assert_msg(
+                fabsf((data[i] - was.data[i]) - (want.data[i] - was.data[i])) <= 5e-6f,
+                "%s[%llu] moved by %g, not %g", name, (unsigned long long)i,
+                (double)(data[i] - was.data[i]), (double)(want.data[i] - was.data[i]));
+    }
+}
+
+START_TEST(an_optimization_step_is_lerobots)
+{
+    golden_open(&golden, "sac/sac_update_step.json");
+    for (size_t i = 0; i < golden.case_count; i++) {
+        struct pawl_trainer_report report;
+        uint64_t count;
+
+        test = golden_case(&golden, i);
+        open_update();
+        sac_rig_update(&rig, &report);
+        ck_assert(!report.is_skipped);
+        check_figure("loss_critic_0", first_loss);
+        check_figure("critic_grad_norm_0", first_norm);
+        check_figure("loss_critic_1", sac_rig_figure(&report, "loss/critic"));
+        check_figure("critic_grad_norm_1", sac_rig_figure(&report, "grad/critic"));
+        check_figure("loss_actor", sac_rig_figure(&report, "loss/actor"));
+        check_figure("actor_grad_norm", sac_rig_figure(&report, "grad/actor"));
+        check_figure("loss_temperature", sac_rig_figure(&report, "loss/temperature"));
+        golden_check(&test, "log_alpha_after", sac_rig_tensor(&rig, "model/log_alpha", &count),
+                     1);
+        check_parameters();
+        sac_rig_close(&rig);
+    }
+    golden_close(&golden);
+}
+END_TEST
+
+PAWL_TEST_MAIN("sac_update", the_networks_are_lerobots, the_critics_are_lerobots,
+               an_optimization_step_is_lerobots)
