@@ -29,7 +29,6 @@ struct builder {
     struct pawl_view heads, dheads;    /* (B, 2 A) */
     struct pawl_view logp, dlogp;      /* (B, 1) */
     struct pawl_view values, values_next, dvalues; /* (B, C) */
-    struct pawl_view choice_target;                /* (B, 1) */
     struct pawl_view encoder_copy;                 /* (1, encoder) */
     bool is_leftover; /* the actor's step reaches the shared encoder's gradients */
 };
@@ -164,7 +163,7 @@ static void add_work(struct builder *b)
     b->values = new_view(b, PAWL_WORK, rows, model->choice_count);
     b->values_next = new_view(b, PAWL_WORK, rows, model->choice_count);
     b->dvalues = new_view(b, PAWL_WORK, rows, model->choice_count);
-    b->choice_target = new_view(b, PAWL_WORK, rows, 1);
+    b->steps->choice_target = new_view(b, PAWL_WORK, rows, 1);
 }
 
 /* --- parts of lists --- */
@@ -292,7 +291,7 @@ static void build_discrete(struct builder *b)
     pawl_sac_forward(&b->row, b->discrete_target, &b->discrete_acts, target_next, codes_next,
                      false);
     pawl_plan_choice_target(b->plan,
-                            &(struct pawl_op_choice_target){.y = b->choice_target,
+                            &(struct pawl_op_choice_target){.y = b->steps->choice_target,
                                                             .q = online_next,
                                                             .q_target = target_next,
                                                             .reward = steps->reward,
@@ -306,7 +305,7 @@ static void build_discrete(struct builder *b)
                      .loss = steps->discrete.loss,
                      .q = b->values,
                      .choice = pawl_view_cols(steps->action, b->model->action_count, 1),
-                     .y = b->choice_target,
+                     .y = b->steps->choice_target,
                      .weight = steps->weight});
     pawl_sac_backward(&b->row, b->discrete, &b->discrete_acts, b->dvalues, codes, true);
     if (!b->model->is_plain) {

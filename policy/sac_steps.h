@@ -71,9 +71,10 @@ struct pawl_sac_steps {
     struct pawl_view log_alpha; /* (1, 1) as the targets' list found it */
 
     /* WORK, for tests */
-    struct pawl_view grads;  /* (1, n): as the row, up to log_alpha */
-    struct pawl_view heads;  /* (B, 2 A): mean and raw of the last actor's pass */
-    struct pawl_view joined; /* (B, encodings + A): what critics read */
+    struct pawl_view grads;         /* (1, n): as the row, up to log_alpha */
+    struct pawl_view heads;         /* (B, 2 A): mean and raw of the last actor's pass */
+    struct pawl_view joined;        /* (B, encodings + A): what critics read */
+    struct pawl_view choice_target; /* (B, 1) */
 };
 
 /* The model has to stay. On failure *steps is NULL. */
