@@ -375,10 +375,14 @@ END_TEST
 
 /* --- the shared encoder --- */
 
+/* Rounding moves a few of a hundred numbers, so there have to be many. */
+#define WIDE       "policy.sac.latent_dim=256"
+#define WIDE_COUNT (256 * SAC_RIG_OBS)
+
 START_TEST(lerobots_shared_encoder_is_rounded_as_its_own_target)
 {
-    OPEN(0, "policy.sac.critic_lr=0");
-    float before[15];
+    OPEN(0, "policy.sac.critic_lr=0", WIDE);
+    static float before[WIDE_COUNT];
     uint64_t count;
     const float *encoder =
         sac_rig_tensor(&rig, "model/actor.encoder.state_encoder.0.weight", &count);
@@ -390,15 +394,16 @@ START_TEST(lerobots_shared_encoder_is_rounded_as_its_own_target)
         ck_assert(encoder[i] == part + rest);
         moved_count += encoder[i] != before[i];
     }
-    ck_assert_uint_le(moved_count, count / 2);
+    ck_assert_uint_gt(moved_count, 0);
+    ck_assert_uint_lt(moved_count, count / 2);
     sac_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(fixed_a_shared_encoder_stays_as_its_steps_left_it)
 {
-    OPEN(0, "policy.sac.critic_lr=0", "policy.sac.compat=fixed");
-    float before[15];
+    OPEN(0, "policy.sac.critic_lr=0", "policy.sac.compat=fixed", WIDE);
+    static float before[WIDE_COUNT];
     uint64_t count;
     const float *encoder =
         sac_rig_tensor(&rig, "model/actor.encoder.state_encoder.0.weight", &count);
