@@ -1,7 +1,7 @@
 /* golden.h: the numbers of tests/golden, as the generators there wrote them.
  *
  *     struct golden golden;
- *     golden_open(&golden, "sac/polyak.json");
+ *     golden_open(&golden, PAWL_SOURCE_DIR, "sac/polyak.json");
  *     for (size_t i = 0; i < golden.case_count; i++) {
  *         struct golden_case test = golden_case(&golden, i);
  *         golden_check(&test, "target_seq", values, count);
@@ -15,6 +15,8 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define GOLDEN_FLOATS_MAX 512
@@ -37,10 +39,11 @@ struct golden_array {
     float data[GOLDEN_FLOATS_MAX];
 };
 
-static inline void golden_open(struct golden *golden, const char *file)
+/* source_dir: PAWL_SOURCE_DIR, which the build defines for tests. */
+static inline void golden_open(struct golden *golden, const char *source_dir, const char *file)
 {
     char path[512];
-    snprintf(path, sizeof(path), PAWL_SOURCE_DIR "/tests/golden/%s", file);
+    snprintf(path, sizeof(path), "%s/tests/golden/%s", source_dir, file);
     golden->root = json_load_file(path, 0, NULL);
     ck_assert_msg(golden->root != NULL, "%s cannot be read", path);
     golden->case_count = json_array_size(json_object_get(golden->root, "cases"));

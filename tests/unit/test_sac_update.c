@@ -88,7 +88,7 @@ static void fill_network(struct sac_rig *at, struct pawl_batch *batch, uint64_t 
 static void open_network(bool is_swapped)
 {
     static const char *const words[] = {"policy.sac.hidden=[8, 8]", "policy.sac.latent_dim=8"};
-    golden_open(&golden, "sac/sac_network.json");
+    golden_open(&golden, PAWL_SOURCE_DIR, "sac/sac_network.json");
     test = golden_case(&golden, 0);
     sac_rig_open(&rig, words, 2, ROWS_NETWORK, 0);
     pawl_sac_trainer_noise(rig.trainer, take_noise, NULL);
@@ -166,8 +166,9 @@ static void fill_update(struct sac_rig *at, struct pawl_batch *batch, uint64_t d
         for (uint32_t next = 0; next < 2; next++)
             memcpy(sac_rig_row(at, batch, "obs.state", next, row),
                    obs[next].data + from * SAC_RIG_OBS, SAC_RIG_OBS * sizeof(float));
-        memcpy(sac_rig_row(at, batch, "action", false, row),
-               action.data + from * SAC_RIG_ACTION, SAC_RIG_ACTION * sizeof(float));
+        if (action.shape[2] == SAC_RIG_ACTION)
+            memcpy(sac_rig_row(at, batch, "action", false, row),
+                   action.data + from * SAC_RIG_ACTION, SAC_RIG_ACTION * sizeof(float));
         batch->reward[row] = reward.data[from];
         batch->discount[row] = discount * (1.0f - done.data[from]);
         batch->weight[row] = 1.0f;
@@ -175,7 +176,7 @@ static void fill_update(struct sac_rig *at, struct pawl_batch *batch, uint64_t d
     if (draw == 0)
         return;
     const struct pawl_sac_steps *steps = pawl_sac_trainer_steps(rig.trainer);
-    float loss[CRITICS], norm;
+    float loss[8], norm;
     sac_rig_read(&rig, steps->critic.loss, loss);
     sac_rig_read(&rig, steps->critic.norm, &norm);
     first_loss = (double)loss[0] + (double)loss[1];
@@ -243,7 +244,7 @@ static void check_parameters(void)
 
 START_TEST(an_optimization_step_is_lerobots)
 {
-    golden_open(&golden, "sac/sac_update_step.json");
+    golden_open(&golden, PAWL_SOURCE_DIR, "sac/sac_update_step.json");
     for (size_t i = 0; i < golden.case_count; i++) {
         struct pawl_trainer_report report;
         uint64_t count;
@@ -268,5 +269,130 @@ START_TEST(an_optimization_step_is_lerobots)
 }
 END_TEST
 
+/* --- LeRobot itself --- */
+
+#define ROWS_LEROBOT 5
+
+static uint32_t perm_count, taken_count[3]; /* so far, of each kind */
+
+/* The critics that LeRobot takes are the first of its permutation. */
+static void draw_critics(float *out, uint32_t count)
+{
+    uint32_t taken = (uint32_t)golden_param(&test, "num_subsample_critics");
+    const json_t *perm = json_array_get(json_object_get(test.params, "perms"), perm_count++);
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = taken ? 0.0f : 1.0f;
+    for (uint32_t i = 0; i < taken; i++)
+        out[json_integer_value(json_array_get(perm, i))] = 1.0f;
+}
+
+static void take_lerobots_noise(void *arg, enum pawl_sac_noise which, uint64_t draw, float *out,
+                                uint32_t count)
+{
+    static const char *const keys[] = {"eps_next", "eps_pi", "eps_temp"};
+    (void)arg;
+    (void)draw;
+    if (which == PAWL_SAC_NOISE_CHOSEN) {
+        draw_critics(out, count);
+        return;
+    }
+    struct golden_array eps = golden_input(&test, keys[which]);
+    uint32_t from = taken_count[which]++ * count;
+    ck_assert_uint_le(from + count, eps.count);
+    memcpy(out, eps.data + from, count * sizeof(float));
+}
+
+static void fill_lerobot(struct sac_rig *at, struct pawl_batch *batch, uint64_t draw)
+{
+    struct golden_array action = golden_input(&test, "action");
+    struct golden_array penalty = golden_input(&test, "penalty");
+    uint32_t width = action.shape[2];
+
+    fill_update(at, batch, draw);
+    for (uint32_t row = 0; row < batch->count; row++) {
+        size_t from = draw * batch->count + row;
+        memcpy(sac_rig_row(at, batch, "action", false, row), action.data + from * width,
+               width * sizeof(float));
+        if (at->choice_count)
+            sac_rig_row(at, batch, "extra.discrete_penalty", false, row)[0] =
+                penalty.data[from];
+    }
+}
+
+static void open_lerobot(void)
+{
+    static const char *const keys[][2] = {{"critic_target_update_weight", "weight"},
+                                          {"critic_lr", "critic_lr"},
+                                          {"actor_lr", "actor_lr"},
+                                          {"temperature_lr", "temperature_lr"},
+                                          {"grad_clip_norm", "grad_clip_norm"},
+                                          {"num_critics", "num_critics"},
+                                          {"num_subsample_critics", "num_subsample_critics"},
+                                          {"utd_ratio", "utd_ratio"},
+                                          {"policy_update_freq", "policy_update_freq"}};
+    char words[9][80];
+    const char *pointers[13] = {"policy.sac.hidden=[6, 4]", "policy.sac.latent_dim=5",
+                                "policy.sac.discrete_critic_hidden=[7]"};
+    pointers[3] = golden_param(&test, "shared_encoder") != 0.0
+                      ? "policy.sac.shared_encoder=true"
+                      : "policy.sac.shared_encoder=false";
+    for (uint32_t i = 0; i < 9; i++) {
+        snprintf(words[i], sizeof(words[i]), "policy.sac.%s=%.17g", keys[i][0],
+                 golden_param(&test, keys[i][1]));
+        pointers[4 + i] = words[i];
+    }
+    sac_rig_open(&rig, pointers, 13, ROWS_LEROBOT, (uint32_t)golden_param(&test, "choices"));
+    pawl_sac_trainer_noise(rig.trainer, take_lerobots_noise, NULL);
+    rig.fill = fill_lerobot;
+    perm_count = 0;
+    memset(taken_count, 0, sizeof(taken_count));
+}
+
+/* All of `tensors` under `prefix` are in the trainer; read from there, or compared with it. */
+static void each_tensor(const json_t *tensors, const char *prefix, bool is_check)
+{
+    const char *key;
+    const json_t *value;
+    size_t length = strlen(prefix);
+
+    json_object_foreach((json_t *)(uintptr_t)tensors, key, value)
+    {
+        char name[128];
+        uint64_t count;
+        if (strncmp(key, prefix, length) != 0)
+            continue;
+        snprintf(name, sizeof(name), "model/%s", key + length);
+        struct golden_array array = golden_array(value);
+        float *data = sac_rig_tensor(&rig, name, &count);
+        ck_assert_uint_eq(count, array.count);
+        if (is_check)
+            golden_check(&test, key, data, count);
+        else
+            memcpy(data, array.data, count * sizeof(float));
+    }
+}
+
+START_TEST(updates_are_those_that_lerobot_makes)
+{
+    golden_open(&golden, PAWL_SOURCE_DIR, "sac/lerobot_updates.json");
+    for (size_t i = 0; i < golden.case_count; i++) {
+        struct pawl_trainer_report report;
+
+        test = golden_case(&golden, i);
+        open_lerobot();
+        each_tensor(test.inputs, "P/", false);
+        sac_rig_restore(&rig);
+        for (double k = golden_param(&test, "updates"); k > 0.0; k -= 1.0)
+            sac_rig_update(&rig, &report);
+        for (uint32_t k = 0; k < report.figure_count; k++)
+            if (json_object_get(test.expected, report.figures[k].name))
+                check_figure(report.figures[k].name, report.figures[k].value);
+        each_tensor(test.expected, "after/", true);
+        sac_rig_close(&rig);
+    }
+    golden_close(&golden);
+}
+END_TEST
+
 PAWL_TEST_MAIN("sac_update", the_networks_are_lerobots, the_critics_are_lerobots,
-               an_optimization_step_is_lerobots)
+               an_optimization_step_is_lerobots, updates_are_those_that_lerobot_makes)

@@ -167,7 +167,7 @@ static void open_gauss(struct gauss *gauss, const struct golden_case *test, bool
 START_TEST(the_squashed_gaussian_is_lerobots)
 {
     struct golden golden;
-    golden_open(&golden, "sac/tanh_gaussian.json");
+    golden_open(&golden, PAWL_SOURCE_DIR, "sac/tanh_gaussian.json");
     struct golden_case test = golden_case(&golden, 0);
     struct gauss gauss;
 
@@ -190,7 +190,7 @@ END_TEST
 START_TEST(the_fixed_gaussian_is_the_textbooks)
 {
     struct golden golden;
-    golden_open(&golden, "sac/tanh_gaussian.json");
+    golden_open(&golden, PAWL_SOURCE_DIR, "sac/tanh_gaussian.json");
     struct golden_case test = golden_case(&golden, 0);
     struct gauss gauss;
 
@@ -236,7 +236,7 @@ static struct pawl_view put_discount(const struct golden_case *test)
 START_TEST(critic_targets_and_losses_are_lerobots)
 {
     struct golden golden;
-    golden_open(&golden, "sac/sac_critic.json");
+    golden_open(&golden, PAWL_SOURCE_DIR, "sac/sac_critic.json");
     for (size_t i = 0; i < golden.case_count; i++) {
         struct golden_case test = golden_case(&golden, i);
         begin();
@@ -276,7 +276,7 @@ END_TEST
 START_TEST(actor_losses_are_lerobots)
 {
     struct golden golden;
-    golden_open(&golden, "sac/sac_actor.json");
+    golden_open(&golden, PAWL_SOURCE_DIR, "sac/sac_actor.json");
     for (size_t i = 0; i < golden.case_count; i++) {
         struct golden_case test = golden_case(&golden, i);
         begin();
@@ -304,7 +304,7 @@ END_TEST
 START_TEST(temperature_losses_and_their_first_step_are_lerobots)
 {
     struct golden golden;
-    golden_open(&golden, "sac/sac_temperature.json");
+    golden_open(&golden, PAWL_SOURCE_DIR, "sac/sac_temperature.json");
     for (size_t i = 0; i < golden.case_count; i++) {
         struct golden_case test = golden_case(&golden, i);
         begin();
@@ -341,7 +341,7 @@ END_TEST
 START_TEST(the_discrete_critics_targets_and_losses_are_lerobots)
 {
     struct golden golden;
-    golden_open(&golden, "sac/sac_discrete.json");
+    golden_open(&golden, PAWL_SOURCE_DIR, "sac/sac_discrete.json");
     for (size_t i = 0; i < golden.case_count; i++) {
         struct golden_case test = golden_case(&golden, i);
         begin();
@@ -377,7 +377,7 @@ END_TEST
 START_TEST(targets_follow_to_the_bit)
 {
     struct golden golden;
-    golden_open(&golden, "sac/polyak.json");
+    golden_open(&golden, PAWL_SOURCE_DIR, "sac/polyak.json");
     for (size_t i = 0; i < golden.case_count; i++) {
         struct golden_case test = golden_case(&golden, i);
         begin();
@@ -407,7 +407,7 @@ END_TEST
 START_TEST(clipped_steps_of_adam_are_torchs)
 {
     struct golden golden;
-    golden_open(&golden, "sac/optimizer.json");
+    golden_open(&golden, PAWL_SOURCE_DIR, "sac/optimizer.json");
     for (size_t i = 0; i < golden.case_count; i++) {
         struct golden_case test = golden_case(&golden, i);
         begin();
