@@ -19,17 +19,17 @@ struct builder {
     struct pawl_sac_row row;
     struct pawl_sac_group critics, targets, actor, discrete, discrete_target;
     struct pawl_sac_acts critic_acts, actor_acts, discrete_acts;
-    struct pawl_sac_codes codes;       /* of the critics' encoder */
-    struct pawl_sac_codes actor_codes; /* of the actor's own */
-    struct pawl_view joined;           /* (B, encodings + A): of the observations */
-    struct pawl_view joined_next;      /* likewise, of the next ones */
-    struct pawl_view own;              /* (B, encodings): of the actor's own encoder */
-    struct pawl_view djoined;          /* (B, encodings + A) */
-    struct pawl_view q_next, dq;       /* (B, E) */
-    struct pawl_view heads, dheads;    /* (B, 2 A) */
-    struct pawl_view logp, dlogp;      /* (B, 1) */
-    struct pawl_view values, values_next, dvalues; /* (B, C) */
-    struct pawl_view encoder_copy;                 /* (1, encoder) */
+    struct pawl_sac_codes codes;           /* of the critics' encoder */
+    struct pawl_sac_codes actor_codes;     /* of the actor's own */
+    struct pawl_view joined;               /* (B, encodings + A): of the observations */
+    struct pawl_view joined_next;          /* likewise, of the next ones */
+    struct pawl_view own;                  /* (B, encodings): of the actor's own encoder */
+    struct pawl_view djoined;              /* (B, encodings + A) */
+    struct pawl_view q_next, dq;           /* (B, E) */
+    struct pawl_view heads, dheads;        /* (B, 2 A) */
+    struct pawl_view logp, dlogp;          /* (B, 1) */
+    struct pawl_view values_next, dvalues; /* (B, C) */
+    struct pawl_view encoder_copy;         /* (1, encoder) */
     bool is_leftover; /* the actor's step reaches the shared encoder's gradients */
 };
 
@@ -160,7 +160,7 @@ static void add_work(struct builder *b)
     b->discrete = (struct pawl_sac_group){&model->discrete, 1, 0};
     b->discrete_target = (struct pawl_sac_group){&model->discrete_target, 1, 0};
     pawl_sac_acts_new(&b->discrete_acts, b->plan, b->discrete, rows);
-    b->values = new_view(b, PAWL_WORK, rows, model->choice_count);
+    b->steps->values = new_view(b, PAWL_WORK, rows, model->choice_count);
     b->values_next = new_view(b, PAWL_WORK, rows, model->choice_count);
     b->dvalues = new_view(b, PAWL_WORK, rows, model->choice_count);
     b->steps->choice_target = new_view(b, PAWL_WORK, rows, 1);
@@ -283,7 +283,7 @@ static void build_discrete(struct builder *b)
     struct pawl_view codes = codes_of(b, b->joined);
     struct pawl_view codes_next = codes_of(b, b->joined_next);
     /* Only the target's pass needs room for its values beside those it is compared with. */
-    struct pawl_view online_next = b->values, target_next = b->values_next;
+    struct pawl_view online_next = steps->values, target_next = b->values_next;
 
     steps->lists[PAWL_SAC_DISCRETE] = pawl_plan_begin(b->plan, "discrete");
     pawl_sac_encode(&b->row, b->model->encoder, NULL, b->joined_next, steps->next);
@@ -298,12 +298,12 @@ static void build_discrete(struct builder *b)
                                                             .discount = steps->discount,
                                                             .penalty = steps->penalty});
     pawl_sac_encode(&b->row, b->model->encoder, &b->codes, b->joined, steps->obs);
-    pawl_sac_forward(&b->row, b->discrete, &b->discrete_acts, b->values, codes, true);
+    pawl_sac_forward(&b->row, b->discrete, &b->discrete_acts, steps->values, codes, true);
     pawl_plan_choice_loss(
         b->plan, &(struct pawl_op_choice_loss){
                      .dq = b->dvalues,
                      .loss = steps->discrete.loss,
-                     .q = b->values,
+                     .q = steps->values,
                      .choice = pawl_view_cols(steps->action, b->model->action_count, 1),
                      .y = b->steps->choice_target,
                      .weight = steps->weight});

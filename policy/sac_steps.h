@@ -75,6 +75,7 @@ struct pawl_sac_steps {
     struct pawl_view heads;         /* (B, 2 A): mean and raw of the last actor's pass */
     struct pawl_view joined;        /* (B, encodings + A): what critics read */
     struct pawl_view choice_target; /* (B, 1) */
+    struct pawl_view values;        /* (B, C) of the discrete critic's step */
 };
 
 /* The model has to stay. On failure *steps is NULL. */

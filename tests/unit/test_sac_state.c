@@ -256,6 +256,23 @@ static void bind_published(struct sac_rig *rig, struct pawl_policy *policy, floa
     ck_assert_int_eq(policy->ops->bind(policy, tensors, count, NULL), 0);
 }
 
+static void check_choices(struct sac_rig *rig, unsigned char *const *records)
+{
+    const struct pawl_sac_steps *steps = pawl_sac_trainer_steps(rig->trainer);
+    float values[ROWS * 3];
+
+    sac_rig_run(rig, PAWL_SAC_DISCRETE);
+    sac_rig_read(rig, steps->values, values);
+    for (uint32_t row = 0; row < ROWS; row++) {
+        const float *action =
+            (const float *)(const void *)(records[row] + rig->spec.fields[1].offset_bytes);
+        const float *q = values + row * 3;
+        ck_assert(action[2] == (q[0] >= q[1] && q[0] >= q[2] ? 0.0f
+                                : q[1] >= q[2]               ? 1.0f
+                                                             : 2.0f));
+    }
+}
+
 /* The acting half on the observations of the batch that is staged, greedily. */
 static void check_actions(struct sac_rig *rig)
 {
@@ -288,6 +305,8 @@ static void check_actions(struct sac_rig *rig)
         for (uint32_t i = 0; i < SAC_RIG_ACTION; i++)
             ck_assert_float_eq_tol(action[i], tanhf(heads[row * 4 + i]), 1e-5f);
     }
+    if (rig->choice_count)
+        check_choices(rig, records);
     policy->ops->close(policy);
 }
 
@@ -295,7 +314,7 @@ START_TEST(actors_mean_what_the_learner_means)
 {
     struct sac_rig rig;
 
-    OPEN(&rig, 0);
+    OPEN(&rig, 3);
     check_actions(&rig);
     sac_rig_close(&rig);
     OPEN(&rig, 3, "policy.sac.shared_encoder=false");
