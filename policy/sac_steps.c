@@ -202,9 +202,10 @@ static void sample(struct builder *b, struct pawl_view action, struct pawl_view 
                                               .s_is_variance = is_lerobot(b)});
 }
 
-static void clip_and_step(struct builder *b, const struct pawl_sac_optimizer *optimizer,
+static void clip_and_step(struct builder *b, struct pawl_sac_optimizer *optimizer,
                           struct pawl_view also, double lr)
 {
+    optimizer->learning_rate = lr;
     struct pawl_view p = range_of(b->steps->row, optimizer->range);
     struct pawl_view g = range_of(b->steps->grads, optimizer->range);
 

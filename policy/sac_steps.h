@@ -34,9 +34,12 @@ enum pawl_sac_list {
     PAWL_SAC_LIST_COUNT,
 };
 
+#define PAWL_SAC_OPTIMIZER_COUNT 4u /* critic, actor, temperature, discrete_critic */
+
 /* An optimizer: one range of the row, and its moments. */
 struct pawl_sac_optimizer {
     const char *name; /* as LeRobot's folders: "critic" */
+    double learning_rate;
     struct pawl_sac_range range;
     struct pawl_view m, v;       /* STATE (1, range.count) */
     struct pawl_view step;       /* STATE (1, 1) */

@@ -46,6 +46,16 @@ static void add_moments(struct pawl_sac_table *table,
     }
 }
 
+static void add_optimizer(struct pawl_sac_table *table,
+                          const struct pawl_sac_optimizer *optimizer, uint32_t param_count)
+{
+    table->optimizers[table->optimizer_count++] = (struct pawl_trainer_optimizer){
+        .name = optimizer->name,
+        .learning_rate = optimizer->learning_rate,
+        .param_count = param_count,
+    };
+}
+
 int pawl_sac_table_open(struct pawl_sac_table *table, const struct pawl_sac_steps *steps,
                         const float *state, struct pawl_err *err)
 {
@@ -64,16 +74,20 @@ int pawl_sac_table_open(struct pawl_sac_table *table, const struct pawl_sac_step
     }
     uint32_t index = 0;
     add_moments(table, &steps->critic, 0, count, &index);
+    add_optimizer(table, &steps->critic, index);
     index = 0;
     add_moments(table, &steps->actor, 0, count, &index);
+    add_optimizer(table, &steps->actor, index);
     index = 0;
     add_moments(table, &steps->temperature, 0, count, &index);
+    add_optimizer(table, &steps->temperature, index);
     if (model->choice_count) {
         uint32_t first = model->critic.layers[0].tensor;
         uint32_t encoder = model->is_plain ? first : model->encoder[0].tensor;
         index = 0; /* the encoder first, then the net, though the net lies in front of it */
         add_moments(table, &steps->discrete, encoder, first, &index);
         add_moments(table, &steps->discrete, 0, encoder, &index);
+        add_optimizer(table, &steps->discrete, index);
     }
     add_tensor(table, state + steps->counters.at, PAWL_U64, 1, (uint32_t[]){1}, "pawl/updates");
     return 0;

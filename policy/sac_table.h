@@ -3,6 +3,7 @@
 #define PAWL_POLICY_SAC_TABLE_H
 
 #include "policy/sac_steps.h"
+#include "policy/trainer.h"
 #include "runtime/err.h"
 #include "runtime/tensor.h"
 
@@ -11,6 +12,8 @@ struct pawl_sac_table {
     const float *state; /* the arena STATE */
     struct pawl_tensor *tensors;
     size_t count;
+    struct pawl_trainer_optimizer optimizers[PAWL_SAC_OPTIMIZER_COUNT];
+    size_t optimizer_count;
 };
 
 /* steps and state have to stay. Zeroed, there is nothing to close. */

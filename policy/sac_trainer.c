@@ -515,15 +515,29 @@ static int sac_trainer_describe(const struct pawl_trainer *trainer,
     return pawl_sac_texts_write(&of_const(trainer)->texts, which, writer, err);
 }
 
+static double sac_trainer_discount(const struct pawl_trainer *trainer)
+{
+    return of_const(trainer)->cfg->discount;
+}
+
+static const struct pawl_trainer_optimizer *
+sac_trainer_optimizers(const struct pawl_trainer *trainer, size_t *count)
+{
+    *count = of_const(trainer)->table.optimizer_count;
+    return of_const(trainer)->table.optimizers;
+}
+
 const struct pawl_trainer_ops pawl_sac_trainer = {
     .open = sac_trainer_open,
     .close = sac_trainer_close,
     .update = sac_trainer_update,
+    .discount = sac_trainer_discount,
     .update_count = sac_trainer_update_count,
     .state = sac_trainer_state,
     .tensors = sac_trainer_tensors,
     .restore = sac_trainer_restore,
     .publish = sac_trainer_publish,
     .aliases = sac_trainer_aliases,
+    .optimizers = sac_trainer_optimizers,
     .describe = sac_trainer_describe,
 };
