@@ -126,6 +126,20 @@ static bool is_paced(const struct pawl_actor *actor)
     return actor->rate_hz > 0.0;
 }
 
+/* What waits in the ring is old when the learner gets it, and where it learns it lets the actor
+ * wait (learner.behind): an actor that is not paced has no more room than to go on meanwhile.
+ */
+static uint32_t slots_for_learning(const struct pawl_actor *actor, uint32_t slot_count,
+                                   uint32_t lane_count)
+{
+    uint32_t enough = 2 * PAWL_OUTBOX_FRAMES_PER_LANE * lane_count;
+    if (actor->ring->slots || is_paced(actor) || !actor->policy->ops->trainer)
+        return slot_count;
+    while (slot_count > PAWL_RING_SLOTS_MIN && slot_count / 2 >= enough)
+        slot_count /= 2;
+    return slot_count;
+}
+
 static int open_ring(struct pawl_actor *actor, uint32_t index, struct pawl_err *err)
 {
     struct pawl_ring_cfg cfg;
@@ -137,6 +151,7 @@ static int open_ring(struct pawl_actor *actor, uint32_t index, struct pawl_err *
                                   PAWL_OUTBOX_FRAMES_PER_LANE * lane_count, err);
     if (code != 0)
         return code;
+    cfg.slot_count = slots_for_learning(actor, cfg.slot_count, lane_count);
     snprintf(label, sizeof(label), "actor %u ring", index);
     cfg.label = label;
     cfg.spec = text;

@@ -61,6 +61,21 @@ int pawl_ingest_adopt(struct pawl_ingest *ingest, int fd, uint64_t total_bytes,
     return pawl_tally_attach(&ingest->tally, fd, total_bytes, err);
 }
 
+int pawl_ingest_restore(struct pawl_ingest *ingest, const struct pawl_tally_totals *totals,
+                        uint64_t version_next, struct pawl_err *err)
+{
+    pawl_tally_close(&ingest->tally);
+    int code = pawl_tally_create(&ingest->tally, err);
+    if (code == 0)
+        pawl_tally_restore(&ingest->tally, totals, version_next);
+    return code;
+}
+
+void pawl_ingest_set_sink(struct pawl_ingest *ingest, struct pawl_ingest_sink sink)
+{
+    ingest->cfg.sink = sink;
+}
+
 int pawl_ingest_begin(struct pawl_ingest *ingest, struct pawl_err *err)
 {
     if (ingest->is_begun)
@@ -336,6 +351,18 @@ static void meet_writer(struct pawl_ingest_ring *ring)
     ring->has_met = true;
 }
 
+/* What was taken counts, for the book and for who else got it. */
+static int commit(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring, uint64_t next,
+                  struct pawl_err *err)
+{
+    if (pawl_book_commit(&ingest->book, &ring->book, next, err) != 0)
+        return -EIO;
+    PAWL_FAULT("learner.committed");
+    if (ingest->cfg.sink.committed)
+        ingest->cfg.sink.committed(ingest->cfg.sink.arg);
+    return 0;
+}
+
 static int64_t drain_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
                           uint64_t limit, struct pawl_err *err)
 {
@@ -361,7 +388,7 @@ static int64_t drain_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *r
     uint64_t next = ring->rx.next + ring->held_count;
     if (next - ring->rx.first <= ring->skip_until - ring->rx.first)
         return (int64_t)taken_count; /* all of it came before */
-    if (pawl_book_commit(&ingest->book, &ring->book, next, err) != 0) {
+    if (commit(ingest, ring, next, err) != 0) {
         ingest->pending = ring;
         return -EIO;
     }
@@ -374,8 +401,7 @@ static int commit_pending(struct pawl_ingest *ingest, struct pawl_err *err)
     struct pawl_ingest_ring *ring = ingest->pending;
     if (!ring)
         return 0;
-    if (pawl_book_commit(&ingest->book, &ring->book, ring->rx.next + ring->held_count, err) !=
-        0)
+    if (commit(ingest, ring, ring->rx.next + ring->held_count, err) != 0)
         return -EIO;
     ingest->pending = NULL;
     return 0;

@@ -44,6 +44,8 @@ struct pawl_ingest_sink {
      * belongs to the same batch. lane: the entry of its lane in the tally. NULL: nobody. */
     void (*take)(void *arg, const struct pawl_ring_record *record, const unsigned char *data,
                  uint32_t lane);
+    /* After the commit of what was taken. */
+    void (*committed)(void *arg);
 };
 
 struct pawl_ingest_cfg {
@@ -118,9 +120,16 @@ void pawl_ingest_close(struct pawl_ingest *ingest);
 int pawl_ingest_adopt(struct pawl_ingest *ingest, int fd, uint64_t total_bytes,
                       struct pawl_err *err);
 
+/* Likewise: a run that is resumed goes on with a checkpoint's counts. */
+int pawl_ingest_restore(struct pawl_ingest *ingest, const struct pawl_tally_totals *totals,
+                        uint64_t version_next, struct pawl_err *err);
+
 /* Opens the books. Without a tally to go on with it makes one: tally.segment.fd is not -1 then
  * and goes to the hub before any ring is read. */
 int pawl_ingest_begin(struct pawl_ingest *ingest, struct pawl_err *err);
+
+/* Who else gets records from now on. */
+void pawl_ingest_set_sink(struct pawl_ingest *ingest, struct pawl_ingest_sink sink);
 
 /* A dead learner's acks segment, which offers of rings refer to. */
 int pawl_ingest_add_past(struct pawl_ingest *ingest, uint64_t id, int fd, uint64_t total_bytes,

@@ -1,20 +1,14 @@
-#include "learner/learner.h"
+#include "learner/learner_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "learner/ingest.h"
-#include "learner/keeper.h"
-#include "learner/learner_cfg.h"
-#include "learner/publish.h"
+#include "learner/checkpoint_find.h"
 #include "policy/policy_cfg.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
-#include "runtime/run_cfg.h"
-#include "shm/peer.h"
 #include "shm/run_stats.h"
 
 #define HEAR_PERIOD_NS  PAWL_NS_PER_MS /* how often a busy learner listens to the hub */
@@ -22,52 +16,13 @@
 #define GAUGE_PERIOD_NS (100 * PAWL_NS_PER_MS)
 #define SLEEP_MS_MAX    100
 #define RETRY_MS        100 /* until a full disk is tried again */
-/* After the hub's hang-up the actors end by themselves: silence for so long, or at most so long
- * in all. */
-#define ORPHAN_QUIET_NS (300 * PAWL_NS_PER_MS)
-#define ORPHAN_NS_MAX   (3 * PAWL_NS_PER_S)
-/* Kept back from the time the hub gives for ending, for closing the files. */
-#define STOP_RESERVE_NS (100 * PAWL_NS_PER_MS)
-
-enum phase {
-    PHASE_RUN,
-    PHASE_STOP,   /* until all rings have ended, or deadline_ns */
-    PHASE_ORPHAN, /* the hub is gone: until the rings are silent, or deadline_ns */
-    PHASE_OVER,
-};
-
-struct pawl_learner {
-    struct pawl_learner_setup setup;
-    const struct pawl_learner_cfg *cfg;
-    const struct pawl_run_cfg *run;
-    struct pawl_peer peer;
-    struct pawl_ingest ingest;
-    struct pawl_publisher publisher;
-    struct pawl_stats stats;
-    struct pawl_keeper keeper;
-    uint64_t acks_id;
-    uint32_t spin_count;
-
-    enum phase phase;
-    uint64_t deadline_ns;
-    uint64_t heard_ns, published_ns, state_ns, gauge_ns, busy_ns; /* when last */
-    uint64_t publish_round;       /* deterministic: publications so far, by steps */
-    struct pawl_book_counts told; /* what stats has of the book's counts */
-    bool is_done_told;
-    bool is_held; /* the disk is full */
-};
+/* What the last checkpoint may take once the hub is gone. */
+#define ORPHAN_SAVE_NS (5 * PAWL_NS_PER_S)
 
 const struct pawl_cfg_table *const pawl_learner_tables[] = {
-    &pawl_run_table, &pawl_log_table,     &pawl_policy_table,
-    &pawl_sac_table, &pawl_learner_table, NULL,
+    &pawl_run_table,     &pawl_log_table,    &pawl_policy_table,     &pawl_sac_table,
+    &pawl_learner_table, &pawl_replay_table, &pawl_checkpoint_table, NULL,
 };
-
-static int offer(struct pawl_learner *learner, const struct pawl_segment *segment,
-                 int doorbell_fd, uint64_t *id, struct pawl_err *err)
-{
-    uint64_t unread;
-    return pawl_peer_offer(&learner->peer, segment, doorbell_fd, id ? id : &unread, err);
-}
 
 static void read_ingest_cfg(const struct pawl_learner *learner, struct pawl_ingest_cfg *cfg)
 {
@@ -75,7 +30,7 @@ static void read_ingest_cfg(const struct pawl_learner *learner, struct pawl_inge
         .ring_count_max = (uint32_t)learner->cfg->rings_max,
         /* In lock-step every record is a batch, so that what is published where does not
          * depend on how many were found together. */
-        .batch_count = learner->run->deterministic ? 1 : (uint32_t)learner->cfg->batch,
+        .batch_count = learner->run->deterministic ? 1 : (uint32_t)learner->cfg->drain_records,
         .is_lockstep = learner->run->deterministic,
         .book = {.folder = learner->setup.folder,
                  .has_ledger = learner->cfg->ledger,
@@ -83,6 +38,40 @@ static void read_ingest_cfg(const struct pawl_learner *learner, struct pawl_inge
                  .step_goal = (uint64_t)learner->run->steps,
                  .io = pawl_io_sys()},
     };
+}
+
+static void note_skipped(void *arg, const char *sentence)
+{
+    (void)arg;
+    pawl_log_warn("checkpoint skipped", "reason=%s", sentence);
+}
+
+/* The checkpoint that a resumed run goes on from. There has to be one. */
+static int find_resume(struct pawl_learner *learner, struct pawl_err *err)
+{
+    struct pawl_io *io = pawl_io_sys();
+    struct pawl_checkpoint_info *info = calloc(1, sizeof(*info));
+    char *text = NULL;
+    size_t length = 0;
+
+    if (!info)
+        return pawl_err_set(err, ENOMEM, "out of memory");
+    int code = pawl_checkpoint_find(io, learner->setup.folder, PAWL_CHECKPOINT_NEWEST_VALID,
+                                    note_skipped, NULL, info, err);
+    if (code == 0)
+        code = pawl_checkpoint_read(io, info->path, PAWL_CHECKPOINT_PAWL_JSON,
+                                    PAWL_CHECKPOINT_PAWL_JSON_MAX, &text, &length, err);
+    if (code == 0)
+        code =
+            pawl_resume_parse(&learner->resume, text, length, PAWL_CHECKPOINT_PAWL_JSON, err);
+    if (code == 0) {
+        snprintf(learner->resume_path, sizeof(learner->resume_path), "%s", info->path);
+        pawl_log_info("resume", "from=%s updates=%" PRIu64 " steps=%" PRIu64, info->path,
+                      learner->resume.mark.update_count, learner->resume.totals.step_count);
+    }
+    free(text);
+    free(info);
+    return code == 0 ? 0 : pawl_err_wrap(err, "resume %s", learner->setup.folder);
 }
 
 int pawl_learner_open(struct pawl_learner **out, const struct pawl_learner_setup *setup,
@@ -100,11 +89,15 @@ int pawl_learner_open(struct pawl_learner **out, const struct pawl_learner_setup
     learner->setup = *setup;
     learner->cfg = pawl_cfg_fields(setup->cfg, &pawl_learner_table);
     learner->run = pawl_cfg_fields(setup->cfg, &pawl_run_table);
+    const struct pawl_policy_cfg *policy = pawl_cfg_fields(setup->cfg, &pawl_policy_table);
+    learner->policy = pawl_policies[policy->type];
     learner->spin_count = pawl_park_spin_count(2);
     peer.role = PAWL_ROLE_LEARNER;
     peer.index = 0;
     peer.fd = setup->hub_fd;
     read_ingest_cfg(learner, &ingest);
+    if (setup->is_resumed && find_resume(learner, err) != 0)
+        goto fail;
     if (pawl_peer_open(&learner->peer, &peer, err) != 0)
         goto fail;
     if (pawl_ingest_open(&learner->ingest, &ingest, err) != 0)
@@ -115,9 +108,9 @@ int pawl_learner_open(struct pawl_learner **out, const struct pawl_learner_setup
     if (pawl_stats_create(&learner->stats, "learner", pawl_learner_stat_rows,
                           PAWL_LEARNER_STAT_COUNT, err) != 0)
         goto fail;
-    if (offer(learner, &learner->stats.segment, -1, NULL, err) != 0 ||
-        offer(learner, &learner->ingest.acks, learner->ingest.bell.fd, &learner->acks_id,
-              err) != 0)
+    if (pawl_learner_offer(learner, &learner->stats.segment, -1, NULL, err) != 0 ||
+        pawl_learner_offer(learner, &learner->ingest.acks, learner->ingest.bell.fd,
+                           &learner->acks_id, err) != 0)
         goto fail;
     *out = learner;
     return 0;
@@ -132,181 +125,37 @@ void pawl_learner_close(struct pawl_learner *learner)
     if (!learner)
         return;
     pawl_publisher_close(&learner->publisher);
+    pawl_training_close(&learner->training);
     pawl_keeper_close(&learner->keeper);
+    pawl_estate_close(&learner->estate);
     pawl_ingest_close(&learner->ingest);
     pawl_stats_close(&learner->stats);
     pawl_peer_close(&learner->peer);
     free(learner);
 }
 
-static uint64_t step_count(const struct pawl_learner *learner)
+uint64_t pawl_learner_step_count(const struct pawl_learner *learner)
 {
     return learner->ingest.is_begun ? pawl_tally_totals(&learner->ingest.tally)->step_count : 0;
 }
 
-/* The first ring tells the run's spec: from here on there are books and parameters. */
-static int begin(struct pawl_learner *learner, struct pawl_err *err)
-{
-    struct pawl_ingest *ingest = &learner->ingest;
-    if (ingest->is_begun)
-        return 0;
-    if (pawl_ingest_begin(ingest, err) != 0)
-        return -err->code;
-    const struct pawl_tally_totals *totals = pawl_tally_totals(&ingest->tally);
-    pawl_log_info("books open", "steps=%" PRIu64 " episodes=%" PRIu64, totals->step_count,
-                  totals->episode_count);
-    if (ingest->tally.segment.fd < 0)
-        return 0; /* a dead learner's: the hub has it */
-    return offer(learner, &ingest->tally.segment, -1, NULL, err);
-}
-
-static void publish(struct pawl_learner *learner)
+void pawl_learner_publish(struct pawl_learner *learner)
 {
     uint64_t began_ns = pawl_clock_now_ns();
-    uint64_t version = pawl_publisher_publish(&learner->publisher, step_count(learner));
+    uint64_t version =
+        pawl_publisher_publish(&learner->publisher, pawl_learner_step_count(learner));
     learner->published_ns = began_ns;
+    if (learner->training.is_open)
+        learner->published_updates = pawl_training_update_count(&learner->training);
     if (!version)
         return;
+    pawl_training_published(&learner->training, version);
     pawl_stats_add(&learner->stats, PAWL_LEARNER_STAT_VERSIONS_PUBLISHED, 1);
     pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_VERSION, (double)version);
     pawl_stats_record(&learner->stats, PAWL_LEARNER_STAT_PUBLISH_NS,
                       pawl_clock_now_ns() - began_ns);
     pawl_log_debug("published", "version=%" PRIu64 " bytes=%" PRIu64, version,
                    learner->publisher.manifest.blob_bytes);
-}
-
-/* Makes the board, with the pin of the first ring in it before anybody sees it. */
-static int open_publisher(struct pawl_learner *learner, const struct pawl_ingest_ring *ring,
-                          struct pawl_err *err)
-{
-    const struct pawl_policy_cfg *policy =
-        pawl_cfg_fields(learner->setup.cfg, &pawl_policy_table);
-    const struct pawl_publisher_cfg cfg = {
-        .ops = pawl_policies[policy->type],
-        .setup = {.cfg = learner->setup.cfg,
-                  .spec = &learner->ingest.spec,
-                  .lane_count = 1,
-                  .seed = (uint64_t)learner->run->seed},
-        .reader_count = (uint32_t)learner->cfg->rings_max,
-        .slot_count = (uint32_t)learner->cfg->version_slots,
-        .tally = &learner->ingest.tally,
-    };
-    if (pawl_publisher_open(&learner->publisher, &cfg, err) != 0 ||
-        pawl_publisher_add(&learner->publisher, ring->page, &ring->rx.page->pin, err) != 0)
-        return -err->code;
-    publish(learner);
-    learner->publish_round = step_count(learner) / (uint64_t)learner->cfg->publish_every;
-    return offer(learner, &learner->publisher.segment, -1, NULL, err);
-}
-
-static int on_ring(struct pawl_learner *learner, const struct pawl_peer_event *event,
-                   struct pawl_err *err)
-{
-    struct pawl_err why = {0};
-    if (begin(learner, err) != 0)
-        return -err->code;
-    struct pawl_ingest_ring *ring =
-        pawl_ingest_add_ring(&learner->ingest, &event->offer, event->fds[0], &why);
-    if (!ring) {
-        pawl_log_error("ring refused", "actor=%u reason=%s", event->offer.index, why.text);
-        return pawl_peer_refuse(&learner->peer, event->offer.id, &why, err);
-    }
-    if (!learner->publisher.is_open) {
-        if (open_publisher(learner, ring, err) != 0)
-            return -err->code;
-    } else if (ring->state == PAWL_INGEST_READ &&
-               pawl_publisher_add(&learner->publisher, ring->page, &ring->rx.page->pin, err) !=
-                   0)
-        return -err->code;
-    pawl_log_info("ring attached", "actor=%u start=%" PRIu64 " gone=%u", event->offer.index,
-                  ring->rx.next, event->offer.is_gone);
-    return pawl_peer_bind(&learner->peer, event->offer.id, learner->acks_id, ring->page, err);
-}
-
-static int on_offer(struct pawl_learner *learner, const struct pawl_peer_event *event,
-                    struct pawl_err *err)
-{
-    const struct pawl_hub_offer *offered = &event->offer;
-    switch (offered->kind) {
-    case PAWL_SEGMENT_RING:
-        return on_ring(learner, event, err);
-    case PAWL_SEGMENT_ACK:
-        return pawl_ingest_add_past(&learner->ingest, offered->id, event->fds[0],
-                                    offered->total_bytes, err);
-    case PAWL_SEGMENT_STORE:
-        if (learner->ingest.is_begun || strcmp(offered->label, PAWL_TALLY_LABEL) != 0)
-            return 0;
-        return pawl_ingest_adopt(&learner->ingest, event->fds[0], offered->total_bytes, err);
-    default:
-        return 0;
-    }
-}
-
-static void stop(struct pawl_learner *learner, enum phase phase, uint64_t deadline_ns)
-{
-    if (learner->phase >= phase)
-        return;
-    pawl_log_info("stopping", "steps=%" PRIu64 " because=%s", step_count(learner),
-                  phase == PHASE_STOP ? "asked" : "the hub is gone");
-    learner->phase = phase;
-    learner->deadline_ns = deadline_ns;
-    learner->busy_ns = pawl_clock_now_ns();
-    if (phase == PHASE_STOP)
-        (void)pawl_peer_state(&learner->peer, PAWL_STATE_STOPPING, step_count(learner), NULL,
-                              NULL);
-}
-
-static int on_event(struct pawl_learner *learner, const struct pawl_peer_event *event,
-                    struct pawl_err *err)
-{
-    struct pawl_ingest_ring *ring;
-    switch (event->kind) {
-    case PAWL_PEER_OFFER:
-        return on_offer(learner, event, err);
-    case PAWL_PEER_GONE:
-        ring = pawl_ingest_find_ring(&learner->ingest, event->gone.id);
-        if (ring) {
-            pawl_publisher_remove(&learner->publisher, ring->page);
-            pawl_ingest_ring_gone(ring);
-        }
-        return 0;
-    case PAWL_PEER_WITHDRAW:
-        pawl_ingest_remove_past(&learner->ingest, event->withdraw.id);
-        return 0;
-    case PAWL_PEER_STOP:
-        stop(learner, PHASE_STOP,
-             event->stop.deadline_ns > STOP_RESERVE_NS
-                 ? event->stop.deadline_ns - STOP_RESERVE_NS
-                 : 0);
-        return 0;
-    case PAWL_PEER_REJECT:
-        return pawl_err_set(err, (int)event->reject.code, "the hub refuses: %s",
-                            event->reject.text);
-    case PAWL_PEER_HANGUP:
-        stop(learner, PHASE_ORPHAN, pawl_clock_now_ns() + ORPHAN_NS_MAX);
-        return 0;
-    default:
-        return 0;
-    }
-}
-
-/* Everything the hub has to say. */
-static int hear(struct pawl_learner *learner, struct pawl_err *err)
-{
-    while (learner->phase < PHASE_ORPHAN) {
-        struct pawl_peer_event event;
-        if (pawl_peer_poll(&learner->peer, &event, err) != 0)
-            return -err->code;
-        if (event.kind == PAWL_PEER_NONE)
-            break;
-        int code = on_event(learner, &event, err);
-        pawl_peer_event_drop(&event);
-        if (code == -EPIPE && event.kind != PAWL_PEER_REJECT)
-            *err = (struct pawl_err){0}; /* the hub has hung up; its last words come first */
-        else if (code != 0)
-            return code;
-    }
-    return 0;
 }
 
 /* Tells of the rings that have come to their end, and lets them go. */
@@ -329,14 +178,23 @@ static int end_rings(struct pawl_learner *learner, struct pawl_err *err)
     return 0;
 }
 
+/* Records that may be taken in: while the run is on, no more than the ratio allows. */
+static uint64_t room(const struct pawl_learner *learner)
+{
+    if (!learner->training.is_open || learner->phase != PAWL_LEARNER_ON)
+        return UINT64_MAX;
+    return pawl_training_room(&learner->training);
+}
+
 /* Takes in what is there: how many records. A disk that is full is waited for, and told. */
 static int64_t drain(struct pawl_learner *learner)
 {
     struct pawl_err err = {0};
     uint64_t began_ns = pawl_clock_now_ns();
-    if (!learner->ingest.is_begun)
+    uint64_t limit = room(learner);
+    if (!learner->ingest.is_begun || limit == 0)
         return 0;
-    int64_t count = pawl_ingest_drain(&learner->ingest, UINT64_MAX, &err);
+    int64_t count = pawl_ingest_drain(&learner->ingest, limit, &err);
     if (count >= 0 && end_rings(learner, &err) != 0)
         count = -EIO;
     if (count > 0) {
@@ -349,8 +207,8 @@ static int64_t drain(struct pawl_learner *learner)
         pawl_log_error("cannot count", "reason=%s", err.text);
         if (began_ns - learner->state_ns > STATE_PERIOD_NS) {
             learner->state_ns = began_ns;
-            (void)pawl_peer_state(&learner->peer, PAWL_STATE_HELD, step_count(learner),
-                                  err.text, NULL);
+            (void)pawl_peer_state(&learner->peer, PAWL_STATE_HELD,
+                                  pawl_learner_step_count(learner), err.text, NULL);
         }
     }
     return count;
@@ -358,12 +216,20 @@ static int64_t drain(struct pawl_learner *learner)
 
 static bool is_publication_due(struct pawl_learner *learner)
 {
-    if (!learner->publisher.is_open || learner->phase != PHASE_RUN)
+    if (!learner->publisher.is_open || learner->phase != PAWL_LEARNER_ON)
         return false;
-    if (!learner->run->deterministic)
-        return pawl_clock_now_ns() - learner->published_ns >=
-               (uint64_t)(learner->cfg->publish_period_s * (double)PAWL_NS_PER_S);
-    uint64_t round = step_count(learner) / (uint64_t)learner->cfg->publish_every;
+    if (!learner->run->deterministic) {
+        uint64_t every = (uint64_t)learner->cfg->publish_updates;
+        bool is_due =
+            learner->training.is_open && every > 0 &&
+            pawl_training_update_count(&learner->training) - learner->published_updates >=
+                every;
+        return is_due || pawl_clock_now_ns() - learner->published_ns >=
+                             (uint64_t)(learner->cfg->publish_period_s * (double)PAWL_NS_PER_S);
+    }
+    if (learner->training.is_open && pawl_training_owed(&learner->training) >= 1.0)
+        return false; /* in lock-step a version has all updates of its step */
+    uint64_t round = pawl_learner_step_count(learner) / (uint64_t)learner->cfg->publish_every;
     if (round == learner->publish_round)
         return false;
     learner->publish_round = round;
@@ -386,6 +252,28 @@ static uint32_t ring_count(const struct pawl_learner *learner)
     return count;
 }
 
+/* What the steps so far are worth has not been learned from them yet. */
+static bool owes_updates(const struct pawl_learner *learner)
+{
+    return learner->training.is_open && learner->cfg->behind == PAWL_LEARNER_BEHIND_THROTTLE &&
+           !learner->training.is_starved && pawl_training_owed(&learner->training) >= 1.0;
+}
+
+static void account_training(struct pawl_learner *learner)
+{
+    const struct pawl_keep *keep = &learner->training.keep;
+    if (!learner->training.is_open)
+        return;
+    pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_UPDATES_OWED,
+                   pawl_training_owed(&learner->training));
+    pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_UPDATE_RATIO, learner->cfg->update_ratio);
+    pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_REPLAY_SIZE,
+                   (double)pawl_replay_size(&keep->online.replay));
+    if (keep->offline.replay.segment.base)
+        pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_OFFLINE_SIZE,
+                       (double)pawl_replay_size(&keep->offline.replay));
+}
+
 static void account(struct pawl_learner *learner, uint64_t now_ns)
 {
     const struct pawl_book_counts *counts = &learner->ingest.book.counts;
@@ -401,20 +289,22 @@ static void account(struct pawl_learner *learner, uint64_t now_ns)
         pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_RING_FILL,
                        pawl_ingest_fill(&learner->ingest));
         pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_RINGS, ring_count(learner));
+        account_training(learner);
         /* Relaxed: a figure for people. */
         atomic_store_explicit(&learner->ingest.bell.shared->heartbeat_ns, now_ns,
                               memory_order_relaxed);
     }
-    bool is_done = learner->ingest.is_begun && pawl_book_is_done(&learner->ingest.book);
-    if (learner->phase != PHASE_RUN || learner->is_held)
+    bool is_done = learner->ingest.is_begun && pawl_book_is_done(&learner->ingest.book) &&
+                   !owes_updates(learner);
+    if (learner->phase != PAWL_LEARNER_ON || learner->is_held)
         return;
     if (is_done != learner->is_done_told || now_ns - learner->state_ns >= STATE_PERIOD_NS) {
         if (is_done && !learner->is_done_told)
-            pawl_log_info("goal reached", "steps=%" PRIu64, step_count(learner));
+            pawl_log_info("goal reached", "steps=%" PRIu64, pawl_learner_step_count(learner));
         learner->state_ns = now_ns;
         learner->is_done_told = is_done;
         (void)pawl_peer_state(&learner->peer, is_done ? PAWL_STATE_DONE : PAWL_STATE_RUNNING,
-                              step_count(learner), NULL, NULL);
+                              pawl_learner_step_count(learner), NULL, NULL);
     }
 }
 
@@ -434,11 +324,13 @@ static void wait_for_work(struct pawl_learner *learner)
         if (left_ms < timeout_ms)
             timeout_ms = left_ms > 1.0 ? (int)left_ms : 1;
     }
+    if (learner->training.is_open && pawl_checkpoint_is_busy(&learner->training.saver))
+        timeout_ms = 1; /* it goes on in turns of the loop */
     struct pollfd looks[] = {{.fd = ingest->bell.fd, .events = POLLIN},
                              {.fd = learner->peer.fd, .events = POLLIN}};
     pawl_bell_arm(&ingest->bell);
     if (!pawl_ingest_has_work(ingest))
-        poll(looks, learner->phase < PHASE_ORPHAN ? 2 : 1,
+        poll(looks, learner->phase < PAWL_LEARNER_ORPHAN ? 2 : 1,
              learner->is_held ? RETRY_MS : timeout_ms);
     pawl_bell_disarm(&ingest->bell);
     learner->heard_ns = 0; /* the hub may have spoken */
@@ -448,12 +340,42 @@ static void wait_for_work(struct pawl_learner *learner)
 
 static bool is_over(const struct pawl_learner *learner, uint64_t now_ns, int64_t count)
 {
-    if (learner->phase == PHASE_RUN || count > 0)
-        return learner->phase != PHASE_RUN && now_ns >= learner->deadline_ns;
+    if (learner->phase == PAWL_LEARNER_ON || count > 0)
+        return learner->phase != PAWL_LEARNER_ON && now_ns >= learner->deadline_ns;
     if (now_ns >= learner->deadline_ns)
         return true;
-    return learner->phase == PHASE_STOP ? ring_count(learner) == 0
-                                        : now_ns - learner->busy_ns > ORPHAN_QUIET_NS;
+    return learner->phase == PAWL_LEARNER_STOP
+               ? ring_count(learner) == 0
+               : now_ns - learner->busy_ns > PAWL_LEARNER_ORPHAN_QUIET_NS;
+}
+
+/* 1: one optimization step was done; 0: none was due. */
+static int update(struct pawl_learner *learner, struct pawl_err *err)
+{
+    if (!learner->training.is_open || learner->phase != PAWL_LEARNER_ON)
+        return 0;
+    return pawl_training_update(&learner->training, err);
+}
+
+/* Saves what was learned, and says goodbye. */
+static int end(struct pawl_learner *learner, struct pawl_err *err)
+{
+    uint64_t steps = pawl_learner_step_count(learner);
+    uint64_t now_ns = pawl_clock_now_ns();
+    bool is_orphan = learner->phase == PAWL_LEARNER_ORPHAN;
+
+    pawl_log_info("ended", "steps=%" PRIu64 " episodes=%" PRIu64, steps,
+                  learner->ingest.book.counts.episodes);
+    if (learner->training.is_open &&
+        pawl_training_finish(&learner->training,
+                             is_orphan ? now_ns + ORPHAN_SAVE_NS : learner->save_deadline_ns,
+                             err) != 0)
+        return pawl_err_wrap(err, "learner");
+    if (is_orphan)
+        return pawl_err_set(err, EPIPE, "the supervisor is gone; %" PRIu64 " steps are counted",
+                            steps);
+    (void)pawl_peer_bye(&learner->peer, steps, NULL);
+    return 0;
 }
 
 int pawl_learner_run(struct pawl_learner *learner, struct pawl_err *err)
@@ -467,31 +389,27 @@ int pawl_learner_run(struct pawl_learner *learner, struct pawl_err *err)
         uint64_t now_ns = pawl_clock_now_ns();
         if (now_ns - learner->heard_ns >= HEAR_PERIOD_NS) {
             learner->heard_ns = now_ns;
-            if (hear(learner, err) != 0)
+            if (pawl_learner_hear(learner, err) != 0)
                 return pawl_err_wrap(err, "learner");
         }
         if (atomic_load_explicit(learner->setup.is_stopping, memory_order_relaxed))
-            stop(learner, PHASE_STOP, now_ns + ORPHAN_NS_MAX);
+            pawl_learner_stop(learner, PAWL_LEARNER_STOP, now_ns + PAWL_LEARNER_ORPHAN_NS_MAX);
 
         count = drain(learner);
-        /* A method's update belongs here: after the records are in, before the parameters go
-         * out. */
+        int updated = update(learner, err);
+        if (updated < 0)
+            return pawl_err_wrap(err, "learner");
         if (is_publication_due(learner))
-            publish(learner);
+            pawl_learner_publish(learner);
+        if (learner->training.is_open)
+            pawl_training_turn(&learner->training, now_ns);
         account(learner, now_ns);
         pawl_keeper_poll(&learner->keeper, now_ns);
 
         if (is_over(learner, now_ns, count))
             break;
-        if (count <= 0)
+        if (count <= 0 && updated == 0)
             wait_for_work(learner);
     }
-    uint64_t steps = step_count(learner);
-    pawl_log_info("ended", "steps=%" PRIu64 " episodes=%" PRIu64, steps,
-                  learner->ingest.book.counts.episodes);
-    if (learner->phase == PHASE_ORPHAN)
-        return pawl_err_set(err, EPIPE, "the supervisor is gone; %" PRIu64 " steps are counted",
-                            steps);
-    (void)pawl_peer_bye(&learner->peer, steps, NULL);
-    return 0;
+    return end(learner, err);
 }

@@ -31,6 +31,7 @@ struct pawl_learner_setup {
     const struct pawl_cfg *cfg; /* has the tables of pawl_learner_tables */
     const char *folder;         /* of the run */
     int hub_fd;                 /* the learner takes it over */
+    uint64_t start_ns;          /* of the run */
     bool is_resumed; /* the run was there before: it goes on from a checkpoint or fails */
     const _Atomic bool *is_stopping;
 };

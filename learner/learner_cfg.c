@@ -5,8 +5,39 @@
 
 #include <stddef.h>
 
+static const char *const behinds[] = {"throttle", "allow", NULL};
+static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
+
 #define LEARNER struct pawl_learner_cfg
 static const struct pawl_cfg_row rows[] = {
+    PAWL_CFG_F64_ROW(LEARNER, "learner.update_ratio", update_ratio, 1.0, 0.0, 1000.0, "updates",
+                     "Optimization steps for each environment step. The learner waits for "
+                     "steps rather than do more."),
+    PAWL_CFG_CHOICE_ROW(LEARNER, "learner.behind", behind, PAWL_LEARNER_BEHIND_THROTTLE,
+                        behinds,
+                        "When updates are due: actors wait for them, or go on and the ratio is "
+                        "missed, which is shown."),
+    PAWL_CFG_I64_ROW(LEARNER, "learner.learning_starts", learning_starts, 100, 0,
+                     PAWL_CFG_I64_HIGHEST, "steps", "Steps before the first update."),
+    PAWL_CFG_I64_ROW(LEARNER, "learner.batch_size", batch_size, 256, 1, 65536, "transitions",
+                     "What one update learns from."),
+    PAWL_CFG_CHOICE_ROW(LEARNER, "learner.device", device, 0, devices,
+                        "Where updates are computed; auto: on a GPU where there is one."),
+    PAWL_CFG_I64_ROW(LEARNER, "learner.threads", threads, 1, 1, 256, "",
+                     "Threads of an update. More than one only on cores that nobody else uses: "
+                     "a thread that waits for its core makes all wait."),
+    PAWL_CFG_I64_ROW(
+        LEARNER, "learner.mirror_updates", mirror_updates, 20, 1, 1000000, "updates",
+        "How often the learner's state is copied to where it outlives the learner; "
+        "a learner that is killed loses at most so many."),
+    PAWL_CFG_F64_ROW(LEARNER, "learner.metrics_period_s", metrics_period_s, 1.0, 0.01, 3600.0,
+                     "s", "Time between two lines of metrics.jsonl."),
+    PAWL_CFG_TEXT_ROW(
+        LEARNER, "learner.start_from", start_from, "", 0,
+        "A checkpoint of Pawl or LeRobot whose parameters a new run begins with."),
+    PAWL_CFG_I64_ROW(LEARNER, "learner.publish_updates", publish_updates, 8, 0, 1000000,
+                     "updates",
+                     "The actors get new parameters after so many; 0: by time alone."),
     PAWL_CFG_F64_ROW(LEARNER, "learner.publish_period_s", publish_period_s, 4.0, 0.001, 3600.0,
                      "s", "Time between two publications of the actors' parameters."),
     PAWL_CFG_I64_ROW(LEARNER, "learner.publish_every", publish_every, 1000, 1,
@@ -16,7 +47,7 @@ static const struct pawl_cfg_row rows[] = {
                      "Versions of the parameters that have room; readers use up to one each."),
     PAWL_CFG_I64_ROW(LEARNER, "learner.rings_max", rings_max, 64, 1, PAWL_TALLY_RINGS_MAX - 4,
                      "", "Actors that may be read at a time, the dead ones until drained."),
-    PAWL_CFG_I64_ROW(LEARNER, "learner.batch", batch, PAWL_BOOK_BATCH_MAX, 1,
+    PAWL_CFG_I64_ROW(LEARNER, "learner.drain_records", drain_records, PAWL_BOOK_BATCH_MAX, 1,
                      PAWL_BOOK_BATCH_MAX, "records",
                      "Records taken from a ring before the next ring has its turn."),
     PAWL_CFG_BOOL_ROW(LEARNER, "learner.ledger", ledger, false,

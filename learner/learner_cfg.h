@@ -4,12 +4,26 @@
 
 #include "runtime/cfg.h"
 
+#define PAWL_LEARNER_PATH_BYTES 1024
+
+enum pawl_learner_behind { PAWL_LEARNER_BEHIND_THROTTLE, PAWL_LEARNER_BEHIND_ALLOW };
+
 struct pawl_learner_cfg {
+    double update_ratio;
+    int32_t behind; /* enum pawl_learner_behind */
+    int64_t learning_starts;
+    int64_t batch_size;
+    int32_t device; /* auto, cpu, cuda */
+    int64_t threads;
+    int64_t mirror_updates;
+    double metrics_period_s;
+    char start_from[PAWL_LEARNER_PATH_BYTES];
+    int64_t publish_updates;
     double publish_period_s;
     int64_t publish_every;
     int64_t version_slots;
     int64_t rings_max;
-    int64_t batch;
+    int64_t drain_records;
     bool ledger;
     struct pawl_cfg_i64_list cpus;
 };

@@ -111,6 +111,7 @@ static int run(const struct arguments *arguments, const struct pawl_cfg *cfg,
         .cfg = cfg,
         .folder = folder,
         .hub_fd = arguments->hub_fd,
+        .start_ns = arguments->start_ns,
         .is_resumed = arguments->is_resumed,
         .is_stopping = &is_stopping,
     };

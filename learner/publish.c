@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/trainer.h"
 #include "runtime/fault.h"
+#include "runtime/log.h"
 
 static int add_tensors(struct pawl_publisher *publisher, struct pawl_err *err)
 {
@@ -44,7 +46,8 @@ int pawl_publisher_open(struct pawl_publisher *publisher, const struct pawl_publ
         pawl_err_set(err, ENOMEM, "out of memory");
         goto fail;
     }
-    for (uint32_t i = 0; publisher->policy && i < publisher->manifest.tensor_count; i++)
+    for (uint32_t i = 0;
+         publisher->policy && !cfg->trainer && i < publisher->manifest.tensor_count; i++)
         cfg->ops->init(publisher->policy, i,
                        publisher->blob + publisher->manifest.tensors[i].offset_bytes);
 
@@ -94,11 +97,39 @@ void pawl_publisher_remove(struct pawl_publisher *publisher, uint32_t index)
     publisher->readers[index] = 0;
 }
 
+/* x - x is 0 for every number, and none for the others. */
+static bool is_finite(const float *values, size_t count)
+{
+    float sum = 0.0f;
+    for (size_t i = 0; i < count; i++)
+        sum += values[i] - values[i];
+    return sum == 0.0f;
+}
+
+/* The trainer's parameters as of now; false when one is no number. */
+static bool take_parameters(struct pawl_publisher *publisher)
+{
+    for (uint32_t i = 0; i < publisher->manifest.tensor_count; i++) {
+        const struct pawl_manifest_tensor *tensor = &publisher->manifest.tensors[i];
+        unsigned char *data = publisher->blob + tensor->offset_bytes;
+        publisher->cfg.ops->trainer->publish(publisher->cfg.trainer, i, data);
+        if (is_finite((const float *)(const void *)data, tensor->size_bytes / sizeof(float)))
+            continue;
+        publisher->refused_count++;
+        pawl_log_error("parameters not published: a number is none", "tensor=%s times=%llu",
+                       tensor->name, (unsigned long long)publisher->refused_count);
+        return false;
+    }
+    return true;
+}
+
 uint64_t pawl_publisher_publish(struct pawl_publisher *publisher, uint64_t step)
 {
     PAWL_FAULT("learner.publish");
     if (!publisher->policy)
         memcpy(publisher->blob, &step, sizeof(step));
+    else if (publisher->cfg.trainer && !take_parameters(publisher))
+        return 0;
     pawl_tally_reserve_version(publisher->cfg.tally, publisher->tx.generation);
     uint64_t version = pawl_board_put(&publisher->tx, publisher->blob, step);
     if (version)

@@ -5,8 +5,9 @@
  *     offer publisher.segment
  *     pawl_publisher_publish(&publisher, step);                version 1, 2, ...
  *
- * The tensors are those of the run's method, by its names, with its first values; a method
- * without parameters publishes how many steps have been taken, as `learner.steps`.
+ * The tensors are those of the run's method, by its names, as its trainer has them; without a
+ * trainer they keep their first values. A method without parameters publishes how many steps
+ * have been taken, as `learner.steps`. What is not finite is not published.
  *
  * Generations go up over all learners of a run (tally.h). A version that finds no slot free is
  * skipped and counted by the board: the learner never waits for a reader.
@@ -31,7 +32,8 @@ struct pawl_publisher_cfg {
     struct pawl_policy_setup setup; /* spec and cfg outlive the publisher */
     uint32_t reader_count;          /* most actors; the index of one is below it */
     uint32_t slot_count;
-    struct pawl_tally *tally; /* borrowed */
+    struct pawl_tally *tally;           /* borrowed */
+    const struct pawl_trainer *trainer; /* likewise; NULL: the method does not learn */
 };
 
 /* Zeroed: closed. */
@@ -43,8 +45,9 @@ struct pawl_publisher {
     struct pawl_segment segment; /* segment.fd goes to the hub */
     struct pawl_board_tx tx;
     unsigned char *blob;
-    uint32_t *readers; /* the board's index of each reader + 1; 0: none */
-    uint64_t version;  /* published last; 0: none */
+    uint32_t *readers;      /* the board's index of each reader + 1; 0: none */
+    uint64_t version;       /* published last; 0: none */
+    uint64_t refused_count; /* versions that had a number that is none */
 };
 
 int pawl_publisher_open(struct pawl_publisher *publisher, const struct pawl_publisher_cfg *cfg,
@@ -59,7 +62,7 @@ int pawl_publisher_add(struct pawl_publisher *publisher, uint32_t index,
                        const struct pawl_pin *pin, struct pawl_err *err);
 void pawl_publisher_remove(struct pawl_publisher *publisher, uint32_t index);
 
-/* The generation, or 0 when the version was skipped. Never waits. */
+/* The generation, or 0 when the version was skipped or refused. Never waits. */
 uint64_t pawl_publisher_publish(struct pawl_publisher *publisher, uint64_t step);
 
 #endif

@@ -8,7 +8,9 @@
 #include "actor/actor_cfg.h"
 #include "actor/env_cfg.h"
 #include "actor/verbs.h"
+#include "learner/checkpoint_cfg.h"
 #include "learner/learner_cfg.h"
+#include "learner/replay_cfg.h"
 #include "policy/door.h"
 #include "policy/policy_cfg.h"
 #include "runtime/cli.h"
@@ -42,6 +44,8 @@ static const struct pawl_cfg_table *const tables[] = {
     &pawl_policy_table,
     &pawl_sac_table,
     &pawl_learner_table,
+    &pawl_replay_table,
+    &pawl_checkpoint_table,
     &pawl_log_table,
     NULL,
 };

@@ -9,7 +9,7 @@ static const char *const fulls[] = {"block", "drop_newest", NULL};
 static const struct pawl_cfg_row rows[] = {
     PAWL_CFG_I64_ROW(RING, "ring.slots", slots, 0, 0, PAWL_RING_SLOTS_MAX, "records",
                      "Records that fit into each ring, a power of two; 0: as many as fit into "
-                     "ring.size_mib."),
+                     "ring.size_mib, or a few for a method that learns: they grow old there."),
     PAWL_CFG_F64_ROW(RING, "ring.size_mib", size_mib, 4.0, 0.01, 65536.0, "MiB",
                      "Memory of each ring; more only delays what a slow learner gets."),
     PAWL_CFG_CHOICE_ROW(RING, "ring.full", full, PAWL_RING_FULL_BLOCK, fulls,
