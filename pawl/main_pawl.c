@@ -11,6 +11,7 @@
 #include "learner/checkpoint_cfg.h"
 #include "learner/learner_cfg.h"
 #include "learner/replay_cfg.h"
+#include "learner/verbs.h"
 #include "policy/door.h"
 #include "policy/policy_cfg.h"
 #include "runtime/cli.h"
@@ -21,17 +22,32 @@
 
 static const struct pawl_cli_verb *const verbs[] = {
     /* in the order of the help */
-    &pawl_verb_train,         &pawl_verb_learner,
-    &pawl_verb_actor,         &pawl_verb_eval,
-    &pawl_verb_info,          &pawl_verb_config,
-    &pawl_verb_config_check,  &pawl_verb_config_dump,
-    &pawl_verb_config_schema, &pawl_verb_config_diff,
-    &pawl_verb_env,           &pawl_verb_env_list,
-    &pawl_verb_env_check,     &pawl_verb_env_run,
-    &pawl_verb_shm,           &pawl_verb_bench,
-    &pawl_verb_bench_ring,    &pawl_verb_bench_params,
-    &pawl_verb_bench_step,    &pawl_verb_completion,
-    &pawl_verb_help,          NULL,
+    &pawl_verb_train,
+    &pawl_verb_learner,
+    &pawl_verb_actor,
+    &pawl_verb_eval,
+    &pawl_verb_info,
+    &pawl_verb_config,
+    &pawl_verb_config_check,
+    &pawl_verb_config_dump,
+    &pawl_verb_config_schema,
+    &pawl_verb_config_diff,
+    &pawl_verb_env,
+    &pawl_verb_env_list,
+    &pawl_verb_env_check,
+    &pawl_verb_env_run,
+    &pawl_verb_shm,
+    &pawl_verb_bench,
+    &pawl_verb_bench_ring,
+    &pawl_verb_bench_params,
+    &pawl_verb_bench_step,
+    &pawl_verb_checkpoint,
+    &pawl_verb_checkpoint_list,
+    &pawl_verb_checkpoint_verify,
+    &pawl_verb_checkpoint_show,
+    &pawl_verb_completion,
+    &pawl_verb_help,
+    NULL,
 };
 
 static const struct pawl_cfg_table *const tables[] = {
