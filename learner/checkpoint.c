@@ -398,46 +398,6 @@ static void note_entry(struct pawl_checkpoint_writer *writer, bool is_committed)
     };
 }
 
-/* --- what may go --- */
-
-static bool is_among_best(const struct pawl_checkpoint_writer *writer, size_t index)
-{
-    const struct pawl_checkpoint_entry *entry = &writer->entries[index];
-    int64_t better_count = 0;
-    if (isnan(entry->score))
-        return false;
-    for (size_t i = 0; i < writer->entry_count; i++) {
-        const struct pawl_checkpoint_entry *other = &writer->entries[i];
-        if (other->is_committed &&
-            (other->score > entry->score ||
-             (other->score == entry->score && other->step > entry->step)))
-            better_count++;
-    }
-    return better_count < writer->cfg.keep_best;
-}
-
-/* The index of one that need not be kept, the oldest first; -1: there is none. Those that were
- * not taken up go only once they are older than what is kept. */
-static int64_t find_victim(const struct pawl_checkpoint_writer *writer)
-{
-    int64_t keep_last = writer->cfg.keep_last > PAWL_CHECKPOINT_KEEP_MIN
-                            ? writer->cfg.keep_last
-                            : PAWL_CHECKPOINT_KEEP_MIN;
-    int64_t victim = -1;
-    for (size_t i = 0; i < writer->entry_count; i++) {
-        const struct pawl_checkpoint_entry *entry = &writer->entries[i];
-        int64_t newer_count = 0;
-        for (size_t k = 0; k < writer->entry_count; k++)
-            newer_count +=
-                writer->entries[k].is_committed && writer->entries[k].step > entry->step;
-        bool is_kept =
-            newer_count < keep_last || (entry->is_committed && is_among_best(writer, i));
-        if (!is_kept && (victim < 0 || entry->step < writer->entries[victim].step))
-            victim = (int64_t)i;
-    }
-    return victim;
-}
-
 /* --- from step to step --- */
 
 static void fail(struct pawl_checkpoint *saver, int code, const char *what)
@@ -590,7 +550,7 @@ static void go_on(struct pawl_checkpoint *saver)
     if (writer->step == STEP_AWAIT_CHECKSUMS && has_checksums(writer)) {
         begin_step(saver, STEP_MANIFEST);
     } else if (writer->step == STEP_RESTING && !writer->is_ended && writer->is_trash_due) {
-        writer->victim = find_victim(writer);
+        writer->victim = pawl_checkpoint_find_victim(writer);
         writer->is_trash_due = writer->victim >= 0;
         if (writer->is_trash_due)
             begin_step(saver, STEP_TRASH);

@@ -1,5 +1,5 @@
-/* checkpoint_writer.h: the inside of a saver, for checkpoint.c (the states) and
- * checkpoint_steps.c (what a step does). Nobody else includes it. */
+/* checkpoint_writer.h: the inside of a saver, for checkpoint.c (the states), checkpoint_steps.c
+ * (what a step does) and checkpoint_keep.c (what may go). Nobody else includes it. */
 #ifndef PAWL_LEARNER_CHECKPOINT_WRITER_H
 #define PAWL_LEARNER_CHECKPOINT_WRITER_H
 
@@ -99,5 +99,9 @@ const char *pawl_checkpoint_step_name(enum step step);
 
 /* Passes the fault point of the step; 0 or the errno value to fail with. */
 int pawl_checkpoint_pass_fault(enum step step);
+
+/* The index of one that need not be kept, the oldest first; -1: there is none. Those that were
+ * not taken up go only once they are older than what is kept. */
+int64_t pawl_checkpoint_find_victim(const struct pawl_checkpoint_writer *writer);
 
 #endif
