@@ -23,6 +23,7 @@
  */
 #include "policy/sac_trainer.h"
 
+#include "policy/door.h"
 #include "policy/policy.h"
 #include "policy/sac_lerobot.h"
 #include "policy/sac_table.h"
@@ -176,10 +177,13 @@ static int open_engine(struct sac_trainer *sac, const struct pawl_trainer_setup 
 {
     struct pawl_engine_setup engine = {.thread_count = setup->thread_count};
 
+    const struct pawl_engine_ops *ops = &pawl_engine_cpu;
+
     if (strcmp(setup->device, "cpu") != 0)
-        return pawl_err_set(err, ENOTSUP, "policy sac: learns on device \"cpu\", not on \"%s\"",
-                            setup->device);
-    return pawl_engine_cpu.open(&sac->engine, sac->steps->plan, &engine, err);
+        ops = pawl_door_engine(setup->device, setup->thread_count, err);
+    if (!ops)
+        return err ? -err->code : -ENOTSUP;
+    return ops->open(&sac->engine, sac->steps->plan, &engine, err);
 }
 
 static float *state_of(const struct sac_trainer *sac)

@@ -93,8 +93,9 @@ static inline void sac_rig_prioritise(void *arg, const uint64_t *frames, const f
     rig->prioritised_count += count;
 }
 
-static inline void sac_rig_open(struct sac_rig *rig, const char *const *words, int word_count,
-                                uint32_t rows, uint32_t choice_count)
+static inline void sac_rig_open_on(struct sac_rig *rig, const char *device,
+                                   const char *const *words, int word_count, uint32_t rows,
+                                   uint32_t choice_count)
 {
     static const struct pawl_cfg_table *const tables[] = {&pawl_policy_table, &pawl_sac_table,
                                                           NULL};
@@ -114,11 +115,17 @@ static inline void sac_rig_open(struct sac_rig *rig, const char *const *words, i
                                        .choice_count = choice_count,
                                        .batch_count = rows,
                                        .seed = 5,
-                                       .device = "cpu",
+                                       .device = device,
                                        .thread_count = 1};
     ck_assert_msg(pawl_sac_trainer.open(&rig->trainer, &setup, &err) == 0, "%s", err.text);
     rig->sampler = (struct pawl_sampler){
         .arg = rig, .fill = sac_rig_fill, .prioritise = sac_rig_prioritise};
+}
+
+static inline void sac_rig_open(struct sac_rig *rig, const char *const *words, int word_count,
+                                uint32_t rows, uint32_t choice_count)
+{
+    sac_rig_open_on(rig, "cpu", words, word_count, rows, choice_count);
 }
 
 static inline void sac_rig_close(struct sac_rig *rig)
