@@ -24,6 +24,9 @@ static const struct pawl_bench_way *const ways[] = {
 #ifdef PAWL_BENCH_HAS_BOOST
     &peer_boost,
 #endif
+#ifdef PAWL_BENCH_HAS_ICEORYX
+    &peer_iceoryx,
+#endif
     &peer_pipe,
     &peer_unix,
 };

@@ -14,6 +14,7 @@ extern const struct pawl_bench_way peer_pipe;
 extern const struct pawl_bench_way peer_unix;
 extern const struct pawl_bench_way peer_ck;
 extern const struct pawl_bench_way peer_boost;
+extern const struct pawl_bench_way peer_iceoryx;
 
 #ifdef __cplusplus
 }
