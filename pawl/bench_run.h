@@ -6,7 +6,7 @@
  *     run_start_ms_median                 from the start of `pawl train` to the first record
  *                                         that is committed
  *     run_acts_again_ms_median, _p99      from the kill of an actor to the first record of its
- *                                         successor, run.restart_pause_s (0.1 s) included
+ *                                         successor, run.restart_pause_s included
  */
 #ifndef PAWL_PAWL_BENCH_RUN_H
 #define PAWL_PAWL_BENCH_RUN_H

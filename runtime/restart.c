@@ -7,7 +7,7 @@
 
 struct pawl_restart_cfg pawl_restart_default_cfg(void)
 {
-    return (struct pawl_restart_cfg){.pause_ns_min = 100 * PAWL_NS_PER_MS,
+    return (struct pawl_restart_cfg){.pause_ns_min = 50 * PAWL_NS_PER_MS,
                                      .pause_ns_max = 10 * PAWL_NS_PER_S,
                                      .window_ns = 60 * PAWL_NS_PER_S,
                                      .crash_count_max = 5};

@@ -28,7 +28,7 @@ struct pawl_restart_cfg {
     uint32_t crash_count_max; /* within window_ns: this crash is the last */
 };
 
-/* 0.1 s to 10 s; the fifth crash within 60 s is the last. */
+/* 0.05 s to 10 s; the fifth crash within 60 s is the last. */
 struct pawl_restart_cfg pawl_restart_default_cfg(void);
 
 struct pawl_restart {

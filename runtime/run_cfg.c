@@ -21,7 +21,7 @@ static const struct pawl_cfg_row run_rows[] = {
                      "How long a run that is stopped may take to end in order."),
     PAWL_CFG_F64_ROW(RUN, "run.start_s", start_s, 60.0, 0.1, 3600.0, "s",
                      "How long a process may be out of touch with the others after its start."),
-    PAWL_CFG_F64_ROW(RUN, "run.restart_pause_s", restart_pause_s, 0.1, 0.001, 10.0, "s",
+    PAWL_CFG_F64_ROW(RUN, "run.restart_pause_s", restart_pause_s, 0.05, 0.001, 10.0, "s",
                      "How soon a process that died is started again; twice as long after "
                      "each crash in a row."),
     PAWL_CFG_I64_ROW(RUN, "run.crash_count_max", crash_count_max, 5, 1,
