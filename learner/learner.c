@@ -261,17 +261,17 @@ static bool owes_updates(const struct pawl_learner *learner)
 
 static void account_training(struct pawl_learner *learner)
 {
-    const struct pawl_keep *keep = &learner->training.keep;
+    const struct pawl_stores *stores = &learner->training.stores;
     if (!learner->training.is_open)
         return;
     pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_UPDATES_OWED,
                    pawl_training_owed(&learner->training));
     pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_UPDATE_RATIO, learner->cfg->update_ratio);
     pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_REPLAY_SIZE,
-                   (double)pawl_replay_size(&keep->online.replay));
-    if (keep->offline.replay.segment.base)
+                   (double)pawl_replay_size(&stores->online.replay));
+    if (stores->offline.replay.segment.base)
         pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_OFFLINE_SIZE,
-                       (double)pawl_replay_size(&keep->offline.replay));
+                       (double)pawl_replay_size(&stores->offline.replay));
 }
 
 static void account(struct pawl_learner *learner, uint64_t now_ns)

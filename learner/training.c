@@ -147,9 +147,9 @@ static int open_trainer(struct pawl_training *training, struct pawl_err *err)
     return training->setup.policy->trainer->open(&training->trainer, &setup, err);
 }
 
-static int open_keep(struct pawl_training *training, struct pawl_err *err)
+static int open_stores(struct pawl_training *training, struct pawl_err *err)
 {
-    const struct pawl_keep_setup setup = {
+    const struct pawl_stores_setup setup = {
         .cfg = pawl_cfg_fields(training->setup.cfg, &pawl_replay_table),
         .spec = &training->setup.ingest->spec,
         .estate = training->setup.estate,
@@ -160,7 +160,7 @@ static int open_keep(struct pawl_training *training, struct pawl_err *err)
         .discount = training->setup.policy->trainer->discount(training->trainer),
         .io = training->setup.io,
     };
-    return pawl_keep_open(&training->keep, &setup, err);
+    return pawl_stores_open(&training->stores, &setup, err);
 }
 
 static int open_saver(struct pawl_training *training, struct pawl_err *err)
@@ -199,11 +199,11 @@ static int open_metrics(struct pawl_training *training, struct pawl_err *err)
     return pawl_metrics_open(&training->metrics, &cfg, err);
 }
 
-/* As keep's, with other batches after each time that training went back. */
+/* As stores's, with other batches after each time that training went back. */
 static int fill(void *arg, struct pawl_batch *batch, uint64_t draw, struct pawl_err *err)
 {
     struct pawl_training *training = arg;
-    const struct pawl_sampler *sampler = &training->keep.sampler.base;
+    const struct pawl_sampler *sampler = &training->stores.sampler.base;
     PAWL_FAULT("learner.sample");
     return sampler->fill(sampler->arg, batch, training->draw_offset + draw, err);
 }
@@ -211,7 +211,7 @@ static int fill(void *arg, struct pawl_batch *batch, uint64_t draw, struct pawl_
 static void prioritise(void *arg, const uint64_t *frames, const float *errors, uint32_t count)
 {
     struct pawl_training *training = arg;
-    const struct pawl_sampler *sampler = &training->keep.sampler.base;
+    const struct pawl_sampler *sampler = &training->stores.sampler.base;
     sampler->prioritise(sampler->arg, frames, errors, count);
 }
 
@@ -225,13 +225,13 @@ int pawl_training_open(struct pawl_training *training, const struct pawl_trainin
         .is_open = true,
     };
     if (open_trainer(training, err) != 0 || take_up(training, err) != 0 ||
-        open_keep(training, err) != 0 || open_saver(training, err) != 0 ||
+        open_stores(training, err) != 0 || open_saver(training, err) != 0 ||
         open_metrics(training, err) != 0) {
         pawl_training_close(training);
         return pawl_err_wrap(err, "open training");
     }
     training->sampler = (struct pawl_sampler){.arg = training, .fill = fill};
-    if (training->keep.sampler.base.prioritise)
+    if (training->stores.sampler.base.prioritise)
         training->sampler.prioritise = prioritise;
     training->setup.estate = NULL;
     training->setup.resume = NULL;
@@ -246,7 +246,7 @@ void pawl_training_close(struct pawl_training *training)
     pawl_checkpoint_close(&training->saver);
     pawl_checkpoint_tree_close(&training->tree);
     pawl_json_close_writer(&training->resume_text);
-    pawl_keep_close(&training->keep);
+    pawl_stores_close(&training->stores);
     pawl_warm_close(&training->warm);
     training->setup.policy->trainer->close(training->trainer);
     *training = (struct pawl_training){0};
@@ -257,8 +257,8 @@ const struct pawl_segment *pawl_training_segment(const struct pawl_training *tra
 {
     const struct pawl_segment *const segments[] = {
         &training->warm.segment,
-        &training->keep.online.replay.segment,
-        &training->keep.offline.replay.segment,
+        &training->stores.online.replay.segment,
+        &training->stores.offline.replay.segment,
     };
     for (size_t i = 0; i < sizeof(segments) / sizeof(segments[0]); i++)
         if (segments[i]->base && segments[i]->fd >= 0 && index-- == 0)
@@ -272,7 +272,7 @@ static void take(void *arg, const struct pawl_ring_record *record, const unsigne
                  uint32_t lane)
 {
     struct pawl_training *training = arg;
-    struct pawl_ingest_sink sink = pawl_keep_sink(&training->keep);
+    struct pawl_ingest_sink sink = pawl_stores_sink(&training->stores);
 
     if (record->flags & PAWL_RECORD_STEP) {
         uint64_t age = training->version > record->policy_version
@@ -286,7 +286,7 @@ static void take(void *arg, const struct pawl_ring_record *record, const unsigne
 static void committed(void *arg)
 {
     struct pawl_training *training = arg;
-    struct pawl_ingest_sink sink = pawl_keep_sink(&training->keep);
+    struct pawl_ingest_sink sink = pawl_stores_sink(&training->stores);
     sink.committed(sink.arg);
     training->is_starved = false;
 }
@@ -408,6 +408,8 @@ static int begin_checkpoint(struct pawl_training *training, uint64_t now_ns,
     const char *text = pawl_json_finish(&training->resume_text, &length, err);
     if (!text || pawl_checkpoint_tree_snap(&training->tree, &counts, text, length, err) != 0)
         return -err->code;
+    training->saving = *pawl_tally_totals(&training->setup.ingest->tally);
+    pawl_stores_hurry(&training->stores);
     double score = book->counts.episodes > 0 ? book->return_mean : (double)NAN;
     return pawl_checkpoint_begin(&training->saver, counts.step, score, training->tree.files,
                                  training->tree.file_count, now_ns, err);
@@ -418,6 +420,7 @@ static void end_checkpoint(struct pawl_training *training, enum pawl_checkpoint_
 {
     const struct pawl_checkpoint *saver = &training->saver;
     if (state == PAWL_CHECKPOINT_DONE) {
+        pawl_stores_saved(&training->stores, &training->saving);
         pawl_stats_add(training->setup.stats, PAWL_LEARNER_STAT_CHECKPOINTS, 1);
         pawl_stats_set(training->setup.stats, PAWL_LEARNER_STAT_LAST_CHECKPOINT_STEP,
                        (double)saver->done_step);
@@ -465,10 +468,10 @@ static void write_metrics(struct pawl_training *training, uint64_t now_ns)
         pawl_metrics_set(metrics, "perf/update_ratio", (double)new_updates / (double)new_steps);
     pawl_metrics_set(metrics, "perf/updates_owed", pawl_training_owed(training));
     pawl_metrics_set(metrics, "replay/size",
-                     (double)pawl_replay_size(&training->keep.online.replay));
-    if (training->keep.offline.replay.segment.base)
+                     (double)pawl_replay_size(&training->stores.online.replay));
+    if (training->stores.offline.replay.segment.base)
         pawl_metrics_set(metrics, "replay/offline_size",
-                         (double)pawl_replay_size(&training->keep.offline.replay));
+                         (double)pawl_replay_size(&training->stores.offline.replay));
     if (new_steps > 0) {
         pawl_metrics_set(metrics, "policy/staleness_p50", stale_percentile(training, 0.5));
         pawl_metrics_set(metrics, "policy/staleness_p99", stale_percentile(training, 0.99));
@@ -490,7 +493,7 @@ void pawl_training_turn(struct pawl_training *training, uint64_t now_ns)
 {
     struct pawl_err err = {0};
 
-    pawl_keep_poll(&training->keep, now_ns);
+    pawl_stores_poll(&training->stores, now_ns);
     end_checkpoint(training, pawl_checkpoint_poll(&training->saver, &err), &err);
     uint64_t updates = pawl_training_update_count(training);
     if (pawl_checkpoint_is_due(&training->saver, training->run->deterministic ? 0 : now_ns,
@@ -507,7 +510,7 @@ int pawl_training_finish(struct pawl_training *training, uint64_t deadline_ns,
     struct pawl_err last = {0};
 
     write_metrics(training, pawl_clock_now_ns());
-    if (pawl_keep_flush(&training->keep, deadline_ns, &last) != 0)
+    if (pawl_stores_flush(&training->stores, deadline_ns, &last) != 0)
         pawl_log_warn("replay not all on the disk", "reason=%s", last.text);
     last = (struct pawl_err){0};
     if (pawl_checkpoint_is_busy(&training->saver))

@@ -27,11 +27,11 @@
 #include "learner/checkpoint.h"
 #include "learner/checkpoint_tree.h"
 #include "learner/guard.h"
-#include "learner/keep.h"
 #include "learner/learner_cfg.h"
 #include "learner/metrics.h"
 #include "learner/ratio.h"
 #include "learner/resume.h"
+#include "learner/stores.h"
 #include "learner/warm.h"
 #include "policy/policy.h"
 #include "policy/trainer.h"
@@ -62,8 +62,8 @@ struct pawl_training {
     const struct pawl_run_cfg *run;
     bool is_open;
     struct pawl_trainer *trainer;
-    struct pawl_sampler sampler; /* keep's, with draw_offset added */
-    struct pawl_keep keep;
+    struct pawl_sampler sampler; /* stores's, with draw_offset added */
+    struct pawl_stores stores;
     struct pawl_ratio ratio;
     struct pawl_guard guard;
     struct pawl_warm warm;
@@ -72,6 +72,7 @@ struct pawl_training {
     struct pawl_checkpoint_tree tree;
     struct pawl_json_writer resume_text;
     struct pawl_trainer_report report; /* of the last update */
+    struct pawl_tally_totals saving;   /* the counts of the checkpoint under way */
     uint64_t draw_offset;
     uint64_t version; /* published last, for the staleness of what comes in */
     bool is_starved;  /* the last update found no transition */

@@ -1,5 +1,5 @@
-/* What keep.h promises: records through a real ring and a real ingest. */
-#include "learner/keep.h"
+/* What stores.h promises: records through a real ring and a real ingest. */
+#include "learner/stores.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -10,16 +10,16 @@
 
 static struct scratch scratch;
 static struct pawl_ingest ingest;
-static struct pawl_keep keep;
+static struct pawl_stores stores;
 static struct pawl_estate estate;
 static struct producer actor;
 static struct pawl_err err;
 static struct pawl_replay_cfg cfg = {
     .capacity = 1000, .n_step = 1, .offline_capacity = 1000, .offline_ratio = 0.5};
 
-static void open_keep(void)
+static void open_stores(void)
 {
-    const struct pawl_keep_setup setup = {
+    const struct pawl_stores_setup setup = {
         .cfg = &cfg,
         .spec = &ingest.spec,
         .estate = &estate,
@@ -29,8 +29,8 @@ static void open_keep(void)
         .discount = 0.9,
         .io = pawl_io_sys(),
     };
-    ck_assert_msg(pawl_keep_open(&keep, &setup, &err) == 0, "%s", err.text);
-    pawl_ingest_set_sink(&ingest, pawl_keep_sink(&keep));
+    ck_assert_msg(pawl_stores_open(&stores, &setup, &err) == 0, "%s", err.text);
+    pawl_ingest_set_sink(&ingest, pawl_stores_sink(&stores));
 }
 
 static void open_ingest(void)
@@ -60,7 +60,7 @@ static void open_all(void)
     ck_assert_msg(pawl_ingest_begin(&ingest, &err) == 0, "%s", err.text);
     producer_open(&actor, 256);
     add_ring(0);
-    open_keep();
+    open_stores();
 }
 
 static void drain_all(void)
@@ -87,7 +87,7 @@ START_TEST(every_counted_record_is_a_frame_that_follows_its_lanes_last)
             producer_step(&actor, lane, 7, step, 1.0f, 0);
     producer_final(&actor, 0, 7, 3, PAWL_RECORD_TRUNCATED);
     drain_all();
-    const struct pawl_replay *replay = &keep.online.replay;
+    const struct pawl_replay *replay = &stores.online.replay;
     ck_assert_uint_eq(replay->head, 7);
     ck_assert_uint_eq(pawl_tally_totals(&ingest.tally)->frame_count, 7);
     ck_assert_uint_eq(pawl_replay_next(replay, 0), 2);
@@ -107,7 +107,7 @@ START_TEST(a_refused_step_cuts_the_link)
     producer_step(&actor, 0, 0, 2, 1.0f, 0);
     producer_step(&actor, 0, 0, 3, 1.0f, 0);
     drain_all();
-    const struct pawl_replay *replay = &keep.online.replay;
+    const struct pawl_replay *replay = &stores.online.replay;
     ck_assert_uint_eq(replay->head, 3);
     ck_assert_uint_eq(pawl_replay_next(replay, 0), PAWL_REPLAY_NONE);
     ck_assert_uint_eq(pawl_replay_next(replay, 1), 2);
@@ -123,7 +123,7 @@ START_TEST(a_new_episode_does_not_follow_the_one_before)
     producer_final(&actor, 0, 1, 1, PAWL_RECORD_TERMINATED);
     producer_step(&actor, 0, 2, 0, 1.0f, 0);
     drain_all();
-    const struct pawl_replay *replay = &keep.online.replay;
+    const struct pawl_replay *replay = &stores.online.replay;
     ck_assert_uint_eq(pawl_replay_next(replay, 0), PAWL_REPLAY_NONE);
     ck_assert_uint_eq(pawl_replay_next(replay, 1), 2);
     ck_assert_uint_eq(pawl_replay_next(replay, 2), PAWL_REPLAY_NONE);
@@ -138,8 +138,8 @@ START_TEST(interventions_are_demonstrations_too_with_what_followed)
     for (uint32_t step = 0; step < 5; step++)
         producer_step(&actor, 0, 0, step, (float)step, flags[step]);
     drain_all();
-    const struct pawl_replay *offline = &keep.offline.replay;
-    ck_assert_uint_eq(keep.online.replay.head, 5);
+    const struct pawl_replay *offline = &stores.offline.replay;
+    ck_assert_uint_eq(stores.online.replay.head, 5);
     ck_assert_uint_eq(offline->head, 3);
     ck_assert_uint_eq(transition_count(offline), 2);
     ck_assert_uint_eq(pawl_replay_frame(offline, 0)->step, 1);
@@ -152,43 +152,44 @@ END_TEST
 START_TEST(a_successor_has_every_transition_once)
 {
     static struct pawl_ingest dead;
-    static struct pawl_keep dead_keep;
+    static struct pawl_stores dead_stores;
     open_all();
     for (uint32_t step = 0; step < 5; step++)
         producer_step(&actor, 0, 0, step, 1.0f, 0);
     drain_all();
     /* Taken and never committed: as a learner that dies in between. */
     struct pawl_ring_record record = {.flags = PAWL_RECORD_STEP, .step = 5};
-    struct pawl_ingest_sink sink = pawl_keep_sink(&keep);
+    struct pawl_ingest_sink sink = pawl_stores_sink(&stores);
     sink.take(sink.arg, &record, actor.data, ingest.rings[0].book.lane_taken);
     for (uint32_t step = 5; step < 8; step++)
         producer_step(&actor, 0, 0, step, 1.0f, 0);
 
-    ck_assert_int_eq(pawl_estate_add(&estate, PAWL_REPLAY_LABEL, keep.online.replay.segment.fd,
-                                     keep.online.replay.segment.total_bytes, &err),
+    ck_assert_int_eq(pawl_estate_add(&estate, PAWL_REPLAY_LABEL,
+                                     stores.online.replay.segment.fd,
+                                     stores.online.replay.segment.total_bytes, &err),
                      0);
     int acks_fd = dup(ingest.acks.fd), tally_fd = dup(ingest.tally.segment.fd);
     dead = ingest;
-    dead_keep = keep;
+    dead_stores = stores;
     open_ingest();
     ck_assert_int_eq(pawl_ingest_adopt(&ingest, tally_fd, dead.tally.segment.total_bytes, &err),
                      0);
     ck_assert_msg(pawl_ingest_begin(&ingest, &err) == 0, "%s", err.text);
     ck_assert_int_eq(pawl_ingest_add_past(&ingest, 9, acks_fd, dead.acks.total_bytes, &err), 0);
     add_ring(9);
-    open_keep();
+    open_stores();
     drain_all();
-    const struct pawl_replay *replay = &keep.online.replay;
+    const struct pawl_replay *replay = &stores.online.replay;
     ck_assert_uint_eq(replay->head, 8);
     for (uint64_t n = 0; n < 8; n++)
         ck_assert_uint_eq(pawl_replay_frame(replay, n)->step, n);
     ck_assert_uint_eq(transition_count(replay), 7);
-    (void)dead_keep;
+    (void)dead_stores;
     scratch_close(&scratch);
 }
 END_TEST
 
-PAWL_TEST_MAIN("keep", every_counted_record_is_a_frame_that_follows_its_lanes_last,
+PAWL_TEST_MAIN("stores", every_counted_record_is_a_frame_that_follows_its_lanes_last,
                a_refused_step_cuts_the_link, a_new_episode_does_not_follow_the_one_before,
                interventions_are_demonstrations_too_with_what_followed,
                a_successor_has_every_transition_once)
