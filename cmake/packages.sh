@@ -36,4 +36,4 @@ install_missing()
 
 packages_build='build-essential cmake ninja-build pkg-config liburing-dev libtomlplusplus-dev libjansson-dev
     libtorch-dev libopenblas0-openmp'
-packages_test='check clang-14 libclang-rt-14-dev clang-format-14 spin mandoc zsh'
+packages_test='check libblas3 clang-14 libclang-rt-14-dev clang-format-14 spin mandoc zsh'

@@ -12,6 +12,7 @@
 #include "learner/learner_cfg.h"
 #include "learner/replay_cfg.h"
 #include "learner/verbs.h"
+#include "policy/blas.h"
 #include "policy/door.h"
 #include "policy/policy_cfg.h"
 #include "runtime/cli.h"
@@ -77,7 +78,7 @@ static const struct pawl_cli_build build = {
     .library_count = sizeof(libraries) / sizeof(libraries[0]),
 };
 
-static const struct pawl_cli_facts *const facts[] = {&pawl_door_facts, NULL};
+static const struct pawl_cli_facts *const facts[] = {&pawl_door_facts, &pawl_blas_facts, NULL};
 
 int main(int argc, char **argv)
 {

@@ -2,19 +2,22 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/cpu.h"
 #include "policy/door_blas.h"
 
 #define INSTALL "apt install libopenblas0-openmp"
 
 static struct {
     struct pawl_blas blas;
-    char path[512], config[256];
+    char path[PATH_MAX], config[256];
     void (*set_threads)(int count);
+    int (*get_threads)(void);
 } state;
 
 /* A function pointer from dlsym() without a cast that ISO C does not know. */
@@ -22,6 +25,30 @@ static void find(void *library, const char *name, void *pointer)
 {
     void *symbol = dlsym(library, name);
     memcpy(pointer, &symbol, sizeof(symbol));
+}
+
+/* Reference BLAS has no symbol of its own; the others are known by theirs. */
+static void describe_other(void *library)
+{
+    static const struct {
+        const char *symbol, *name;
+    } known[] = {
+        {"bli_info_get_version_str", "BLIS"},
+        {"mkl_get_version", "MKL"},
+        {"ATL_buildinfo", "ATLAS"},
+        {"armpl_get_version", "Arm Performance Libraries"},
+    };
+    state.blas.flavour = PAWL_BLAS_OTHER;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        state.blas.name = known[i].name;
+        if (dlsym(library, known[i].symbol))
+            return;
+    }
+    state.blas.flavour = PAWL_BLAS_REFERENCE;
+    state.blas.name = "reference BLAS";
+    state.blas.warning =
+        "the matrix products come from reference BLAS, which is 15 times slower "
+        "than another; as root: " INSTALL;
 }
 
 static void describe(void *library)
@@ -35,23 +62,17 @@ static void describe(void *library)
     find(library, "openblas_get_parallel", &parallel);
     find(library, "openblas_get_config", &config);
     find(library, "openblas_set_num_threads", &state.set_threads);
+    find(library, "openblas_get_num_threads", &state.get_threads);
     memcpy(&symbol, &blas->sgemm, sizeof(symbol));
-    if (dladdr(symbol, &info) && info.dli_fname)
-        snprintf(state.path, sizeof(state.path), "%s", info.dli_fname);
+    if (dladdr(symbol, &info) && info.dli_fname && !realpath(info.dli_fname, state.path))
+        state.path[0] = '\0';
     if (config)
         snprintf(state.config, sizeof(state.config), "%s", config());
     blas->path = state.path;
     blas->config = state.config;
 
     if (!config || !parallel) {
-        /* Reference BLAS of Debian says nothing of itself and lies in a folder of its own. */
-        bool is_reference =
-            strstr(state.path, "/blas/") != NULL || dlsym(library, "xerbla_array_");
-        blas->flavour = is_reference ? PAWL_BLAS_REFERENCE : PAWL_BLAS_OTHER;
-        blas->name = is_reference ? "reference BLAS" : "unknown BLAS";
-        if (is_reference)
-            blas->warning = "the matrix products come from reference BLAS, which is 15 times "
-                            "slower than needed; as root: " INSTALL;
+        describe_other(library);
         return;
     }
     switch (parallel()) {
@@ -73,19 +94,22 @@ static void describe(void *library)
 
 static int load(uint32_t thread_count, struct pawl_err *err)
 {
-    /* The first is what pawl_door_blas_prepare() has found; only then the system's choice. */
-    static const struct {
+    /* The user's, or what pawl_door_blas_prepare() has found; only then the system's choice. */
+    const char *asked = getenv(PAWL_BLAS_ENV);
+    const struct {
         const char *name;
         int flags;
     } candidates[] = {
-        {"libblas.so.3", RTLD_NOW | RTLD_NOLOAD},
+        {asked ? asked : "libblas.so.3",
+         asked ? RTLD_NOW | RTLD_GLOBAL : RTLD_NOW | RTLD_NOLOAD},
         {"libopenblas.so.0", RTLD_NOW | RTLD_GLOBAL},
         {"libblas.so.3", RTLD_NOW | RTLD_GLOBAL},
     };
+    size_t count = asked ? 1 : sizeof(candidates) / sizeof(candidates[0]);
     const char *reason = "";
 
     pawl_door_blas_prepare(thread_count);
-    for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         void *library = dlopen(candidates[i].name, candidates[i].flags);
         if (!library) {
             reason = candidates[i].flags & RTLD_NOLOAD ? "" : dlerror();
@@ -104,15 +128,32 @@ static int load(uint32_t thread_count, struct pawl_err *err)
 
 const struct pawl_blas *pawl_blas_open(uint32_t thread_count, struct pawl_err *err)
 {
-    if (thread_count == 0)
-        thread_count = 1;
     if (!state.blas.sgemm && load(thread_count, err) != 0)
         return NULL;
-    if (state.set_threads && state.blas.flavour != PAWL_BLAS_OPENBLAS_SERIAL) {
+    if (thread_count && state.set_threads)
         state.set_threads((int)thread_count);
-        state.blas.thread_count = thread_count;
-    } else {
-        state.blas.thread_count = 1;
-    }
+    state.blas.thread_count = state.get_threads ? (uint32_t)state.get_threads() : 1;
     return &state.blas;
 }
+
+static void read_facts(void (*put)(void *sink, const char *key, const char *text), void *sink)
+{
+    struct pawl_err err = {0};
+    char threads[16];
+    const struct pawl_blas *blas = pawl_blas_open(0, &err);
+    if (!blas) {
+        put(sink, "library", err.text);
+        return;
+    }
+    put(sink, "library", blas->name);
+    put(sink, "path", blas->path);
+    if (blas->config[0])
+        put(sink, "config", blas->config);
+    snprintf(threads, sizeof(threads), "%u", blas->thread_count);
+    put(sink, "threads", threads);
+    put(sink, "kernels", pawl_cpu_kernels(0)->name);
+    if (blas->warning)
+        put(sink, "warning", blas->warning);
+}
+
+const struct pawl_cli_facts pawl_blas_facts = {.section = "products", .read = read_facts};

@@ -7,7 +7,8 @@
  * BLAS reads once, when it is loaded, are made before. OpenBLAS' OpenMP flavour comes first: of
  * Debian's three it is the one that shares its threads with a tensor library loaded later. The
  * library stays open to the end of the process, with its symbols open to all, so that a tensor
- * library takes the same one.
+ * library takes the same one (policy/door_blas.h, where a library of the user's choice comes in
+ * too).
  *
  * Thread safety: pawl_blas_open() belongs to the thread that sets up the process; the functions
  * it gives may be called from any.
@@ -15,6 +16,7 @@
 #ifndef PAWL_POLICY_BLAS_H
 #define PAWL_POLICY_BLAS_H
 
+#include "runtime/cli.h"
 #include "runtime/err.h"
 
 #include <stdint.h>
@@ -38,7 +40,7 @@ enum pawl_blas_flavour {
 struct pawl_blas {
     enum pawl_blas_flavour flavour;
     const char *name;      /* "OpenBLAS, OpenMP threads" */
-    const char *path;      /* of the library, as the loader found it */
+    const char *path;      /* of the library */
     const char *config;    /* what the library says of itself; "" when nothing */
     const char *warning;   /* a sentence with the command that mends it; NULL: all is well */
     uint32_t thread_count; /* that a product uses at most */
@@ -49,9 +51,12 @@ struct pawl_blas {
                   float *c, int stride_c);
 };
 
-/* Opens it at the first call, and sets the number of threads at each. NULL with *err set: there
- * is none, and the text has the command that installs one. */
+/* Opens it at the first call, and sets the number of threads at each; 0: as the environment has
+ * it. NULL with *err set: there is none, and the text has the command that installs one. */
 const struct pawl_blas *pawl_blas_open(uint32_t thread_count, struct pawl_err *err);
+
+/* For `pawl info`, after those of the torch door: loading a BLAS settles its threads. */
+extern const struct pawl_cli_facts pawl_blas_facts;
 
 #ifdef __cplusplus
 }

@@ -24,11 +24,11 @@ struct pawl_cpu_kernels {
     void (*run[PAWL_OP_KIND_COUNT])(const struct pawl_op *op,
                                     const struct pawl_cpu_memory *memory);
 
-    /* Products too narrow for a BLAS: y = x w^T [+ b] with few outputs, dx = dy w with few of
-     * dy, dw = dy^T x with few rows of dw. */
-    void (*linear)(const struct pawl_op_linear *op, const struct pawl_cpu_memory *memory);
-    void (*linear_dx)(const struct pawl_op_linear_dx *op, const struct pawl_cpu_memory *memory);
-    void (*linear_dw)(const struct pawl_op_linear_dw *op, const struct pawl_cpu_memory *memory);
+    /* With one row of w: OpenBLAS' AVX-512 kernels are as fast there, its others take four
+     * times as long (bench_update, OPENBLAS_CORETYPE=Haswell). */
+    void (*linear_one)(const struct pawl_op_linear *op, const struct pawl_cpu_memory *memory);
+    void (*linear_dw_one)(const struct pawl_op_linear_dw *op,
+                          const struct pawl_cpu_memory *memory);
 
     /* y (1, n) = or += column sums of x (B, n). */
     void (*column_sums)(struct pawl_view y, struct pawl_view x, bool accumulate,

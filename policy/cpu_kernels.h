@@ -30,9 +30,8 @@
             [PAWL_OP_ADAM] = adam,                                                             \
             [PAWL_OP_POLYAK] = polyak,                                                         \
         },                                                                                     \
-        .linear = linear_narrow,                                                               \
-        .linear_dx = linear_dx_narrow,                                                         \
-        .linear_dw = linear_dw_narrow,                                                         \
+        .linear_one = linear_one,                                                              \
+        .linear_dw_one = linear_dw_one,                                                        \
         .column_sums = column_sums,                                                            \
     }
 /* clang-format on */

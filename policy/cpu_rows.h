@@ -93,93 +93,52 @@ static void mean(const struct pawl_op *any, const struct pawl_cpu_memory *memory
         y[i] /= (float)op->x.rows;
 }
 
-/* y (rows, outs) = x w^T + b for a few rows and outputs, which are constants. */
-VEC_INLINE void dot_tile(float *y, size_t y_stride, const float *x, size_t x_stride,
-                         const float *w, size_t w_stride, const float *b, uint32_t n,
-                         const int rows, const int outs)
+/* The products of x with w, for a few rows of x, a constant: one sum alone would wait for
+ * itself at each addition. */
+VEC_INLINE void dots(float *y, size_t y_stride, const float *x, size_t x_stride, const float *w,
+                     float b, uint32_t n, const int rows)
 {
-    vec total[4][4];
-    for (int r = 0; r < rows; r++)
-        for (int o = 0; o < outs; o++)
-            total[r][o] = (vec){0};
+    vec total[4];
     uint32_t i = 0;
-    for (; i + VEC_LANES <= n; i += VEC_LANES) {
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            vec v = vec_load(x + (size_t)r * x_stride + i);
-#pragma GCC unroll 4
-            for (int o = 0; o < outs; o++)
-                total[r][o] += v * vec_load(w + (size_t)o * w_stride + i);
-        }
-    }
     for (int r = 0; r < rows; r++)
-        for (int o = 0; o < outs; o++) {
-            float sum = vec_sum(total[r][o]);
-            for (uint32_t k = i; k < n; k++)
-                sum += x[(size_t)r * x_stride + k] * w[(size_t)o * w_stride + k];
-            y[(size_t)r * y_stride + (size_t)o] = sum + (b ? b[o] : 0.0f);
-        }
+        total[r] = (vec){0};
+    for (; i + VEC_LANES <= n; i += VEC_LANES) {
+        vec v = vec_load(w + i);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++)
+            total[r] += v * vec_load(x + (size_t)r * x_stride + i);
+    }
+    for (int r = 0; r < rows; r++) {
+        float sum = vec_sum(total[r]);
+        for (uint32_t k = i; k < n; k++)
+            sum += w[k] * x[(size_t)r * x_stride + k];
+        y[(size_t)r * y_stride] = sum + b;
+    }
 }
 
-static void linear_narrow(const struct pawl_op_linear *op, const struct pawl_cpu_memory *memory)
+static void linear_one(const struct pawl_op_linear *op, const struct pawl_cpu_memory *memory)
 {
     float *y = pawl_cpu_at(memory, op->y);
     const float *x = pawl_cpu_at(memory, op->x), *w = pawl_cpu_at(memory, op->w);
-    const float *b = pawl_cpu_at(memory, op->b);
-    uint32_t outs = op->w.rows, n = op->w.cols, o = 0;
+    float b = pawl_view_is(op->b) ? *pawl_cpu_at(memory, op->b) : 0.0f;
+    size_t row = 0;
 
-    for (; o + 4 <= outs; o += 4) {
-        const float *w_at = w + (size_t)o * op->w.stride, *b_at = b ? b + o : NULL;
-        size_t row = 0;
-        for (; row + 2 <= op->y.rows; row += 2)
-            dot_tile(y + row * op->y.stride + o, op->y.stride, x + row * op->x.stride,
-                     op->x.stride, w_at, op->w.stride, b_at, n, 2, 4);
-        for (; row < op->y.rows; row++)
-            dot_tile(y + row * op->y.stride + o, 0, x + row * op->x.stride, 0, w_at,
-                     op->w.stride, b_at, n, 1, 4);
-    }
-    for (; o < outs; o++) {
-        const float *w_at = w + (size_t)o * op->w.stride, *b_at = b ? b + o : NULL;
-        size_t row = 0;
-        for (; row + 4 <= op->y.rows; row += 4)
-            dot_tile(y + row * op->y.stride + o, op->y.stride, x + row * op->x.stride,
-                     op->x.stride, w_at, 0, b_at, n, 4, 1);
-        for (; row < op->y.rows; row++)
-            dot_tile(y + row * op->y.stride + o, 0, x + row * op->x.stride, 0, w_at, 0, b_at, n,
-                     1, 1);
-    }
+    for (; row + 4 <= op->y.rows; row += 4)
+        dots(y + row * op->y.stride, op->y.stride, x + row * op->x.stride, op->x.stride, w, b,
+             op->w.cols, 4);
+    for (; row < op->y.rows; row++)
+        dots(y + row * op->y.stride, 0, x + row * op->x.stride, 0, w, b, op->w.cols, 1);
 }
 
-static void linear_dx_narrow(const struct pawl_op_linear_dx *op,
-                             const struct pawl_cpu_memory *memory)
-{
-    float *dx = pawl_cpu_at(memory, op->dx);
-    const float *dy = pawl_cpu_at(memory, op->dy), *w = pawl_cpu_at(memory, op->w);
-    uint32_t n = op->w.cols;
-
-    for (size_t row = 0; row < op->dx.rows; row++, dx += op->dx.stride, dy += op->dy.stride) {
-        for (uint32_t i = 0; i < n; i += VEC_LANES) {
-            vec sum = {0};
-            if (op->accumulate)
-                sum = vec_load_part(dx + i, n - i);
-            for (uint32_t o = 0; o < op->w.rows; o++)
-                sum += vec_all(dy[o]) * vec_load_part(w + (size_t)o * op->w.stride + i, n - i);
-            vec_store_part(dx + i, sum, n - i);
-        }
-    }
-}
-
-static void linear_dw_narrow(const struct pawl_op_linear_dw *op,
-                             const struct pawl_cpu_memory *memory)
+static void linear_dw_one(const struct pawl_op_linear_dw *op,
+                          const struct pawl_cpu_memory *memory)
 {
     float *dw = pawl_cpu_at(memory, op->dw);
-    const float *dy = pawl_cpu_at(memory, op->dy), *x = pawl_cpu_at(memory, op->x);
 
-    for (uint32_t o = 0; o < op->dw.rows; o++, dw += op->dw.stride) {
-        if (!op->accumulate)
-            memset(dw, 0, op->dw.cols * sizeof(float));
-        add_all_rows(dw, x, op->x.stride, op->dw.cols, op->x.rows, dy + o, op->dy.stride);
-    }
+    if (!op->accumulate)
+        memset(dw, 0, op->dw.cols * sizeof(float));
+    add_all_rows(dw, pawl_cpu_at(memory, op->x), op->x.stride, op->dw.cols, op->x.rows,
+                 pawl_cpu_at(memory, op->dy), op->dy.stride);
 }
 
 #endif

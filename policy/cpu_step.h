@@ -191,16 +191,6 @@ static void clip(const struct pawl_op *any, const struct pawl_cpu_memory *memory
     }
 }
 
-VEC_INLINE vec vec_sqrt(vec v)
-{
-    float lanes[VEC_LANES];
-    memcpy(lanes, &v, sizeof(lanes));
-    for (int i = 0; i < VEC_LANES; i++)
-        lanes[i] = __builtin_sqrtf(lanes[i]);
-    memcpy(&v, lanes, sizeof(v));
-    return v;
-}
-
 static void adam(const struct pawl_op *any, const struct pawl_cpu_memory *memory)
 {
     const struct pawl_op_adam *op = &any->adam;

@@ -13,8 +13,13 @@
 #define MMAP_THRESHOLD_BYTES (32 << 20)
 #define TRIM_THRESHOLD_BYTES (1 << 30)
 
-static void load_openmp(void)
+static void load_best(void)
 {
+    const char *asked = getenv(PAWL_BLAS_ENV);
+    if (asked) {
+        dlopen(asked, RTLD_NOW | RTLD_GLOBAL);
+        return;
+    }
     /* By their paths: under the same names the system may have the other flavour. The second
      * needs the first. */
     static const char *const names[] = {"libopenblas.so.0", BLAS};
@@ -37,5 +42,5 @@ void pawl_door_blas_prepare(uint32_t thread_count)
     }
     mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
     mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
-    load_openmp();
+    load_best();
 }

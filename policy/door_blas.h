@@ -10,6 +10,9 @@
 
 #include <stdint.h>
 
+/* The path of a library to take instead, for comparisons. */
+#define PAWL_BLAS_ENV "PAWL_BLAS"
+
 /* Before the first library that computes is loaded: number of threads (0: as the environment
  * has it) and the BLAS. What is not there is not an error. */
 void pawl_door_blas_prepare(uint32_t thread_count);

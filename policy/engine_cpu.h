@@ -18,7 +18,8 @@ int pawl_engine_cpu_open_with(struct pawl_engine **engine, const struct pawl_pla
 /* Runs the matrix products of a list and nothing else, on what the arenas hold. */
 void pawl_engine_cpu_products(struct pawl_engine *engine, uint32_t list);
 
-/* From now on run() adds the time of each operation to took_ns[kind]; NULL ends that. */
+/* From now on run() adds the processor time of each operation to took_ns[kind]; NULL ends that.
+ */
 void pawl_engine_cpu_profile(struct pawl_engine *engine, uint64_t *took_ns);
 
 #endif

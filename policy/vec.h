@@ -89,6 +89,19 @@ VEC_INLINE vec vec_clamp(vec x, float low, float high)
     return -vec_at_least(-vec_at_least(x, low), -high);
 }
 
+VEC_INLINE vec vec_sqrt(vec x)
+{
+#if VEC_LANES == 16
+    return _mm512_sqrt_ps(x);
+#elif defined(__AVX__)
+    return _mm256_sqrt_ps(x);
+#else
+    for (int i = 0; i < VEC_LANES; i++)
+        x[i] = __builtin_sqrtf(x[i]);
+    return x;
+#endif
+}
+
 /* Four sums of every fourth lane. */
 VEC_INLINE vec4 vec_fold(vec v)
 {

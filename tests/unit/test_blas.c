@@ -1,0 +1,85 @@
+#include "policy/blas.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/door_blas.h"
+#include "support/test.h"
+
+#define REFERENCE "/usr/lib/" PAWL_LIBRARY_ARCHITECTURE "/blas/libblas.so.3"
+
+static const struct pawl_blas *opened(uint32_t thread_count)
+{
+    struct pawl_err err = {0};
+    const struct pawl_blas *blas = pawl_blas_open(thread_count, &err);
+    ck_assert_msg(blas != NULL, "%s", err.text);
+    return blas;
+}
+
+static void check_product(const struct pawl_blas *blas)
+{
+    static const float a[] = {1, 2, 3, 4, 5, 6}, b[] = {1, 0, 2, 0, 1, 3};
+    static const float want[] = {10 + 7, 20 + 11, 30 + 16, 40 + 23};
+    float c[] = {10, 20, 30, 40};
+    /* (2, 3) times (2, 3) turned, added */
+    blas->sgemm(PAWL_BLAS_ROW_MAJOR, PAWL_BLAS_AS_IS, PAWL_BLAS_TRANSPOSE, 2, 2, 3, 1.0f, a, 3,
+                b, 3, 1.0f, c, 2);
+    for (int i = 0; i < 4; i++)
+        ck_assert_double_eq((double)c[i], (double)want[i]);
+}
+
+START_TEST(the_best_library_multiplies_and_says_what_it_is)
+{
+    const struct pawl_blas *blas = opened(1);
+    check_product(blas);
+    ck_assert_uint_eq(blas->thread_count, 1);
+    ck_assert_uint_gt(strlen(blas->name), 0);
+    ck_assert_int_eq(blas->path[0], '/');
+    ck_assert_ptr_eq(opened(1), blas);
+}
+END_TEST
+
+START_TEST(openblas_is_preferred_in_its_openmp_flavour)
+{
+    const struct pawl_blas *blas = opened(1);
+    ck_assert_int_eq(blas->flavour, PAWL_BLAS_OPENBLAS_OPENMP);
+    ck_assert_ptr_nonnull(strstr(blas->config, "OpenBLAS"));
+    ck_assert_ptr_null(blas->warning);
+}
+END_TEST
+
+START_TEST(the_number_of_threads_is_the_one_asked_for_last)
+{
+    ck_assert_uint_eq(opened(1)->thread_count, 1);
+    ck_assert_uint_eq(opened(2)->thread_count, 2);
+    ck_assert_uint_eq(opened(0)->thread_count, 2);
+    ck_assert_uint_eq(opened(1)->thread_count, 1);
+}
+END_TEST
+
+START_TEST(reference_blas_works_and_is_warned_about_with_the_command_that_helps)
+{
+    setenv(PAWL_BLAS_ENV, REFERENCE, 1);
+    const struct pawl_blas *blas = opened(1);
+    check_product(blas);
+    ck_assert_int_eq(blas->flavour, PAWL_BLAS_REFERENCE);
+    ck_assert_uint_eq(blas->thread_count, 1);
+    ck_assert_ptr_nonnull(strstr(blas->warning, "apt install libopenblas0-openmp"));
+}
+END_TEST
+
+START_TEST(a_library_that_is_not_there_is_a_sentence)
+{
+    struct pawl_err err = {0};
+    setenv(PAWL_BLAS_ENV, "/nowhere/libblas.so.3", 1);
+    ck_assert_ptr_null(pawl_blas_open(1, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "/nowhere/libblas.so.3"));
+    ck_assert_ptr_nonnull(strstr(err.text, "apt install libopenblas0-openmp"));
+}
+END_TEST
+
+PAWL_TEST_MAIN("blas", the_best_library_multiplies_and_says_what_it_is,
+               openblas_is_preferred_in_its_openmp_flavour,
+               the_number_of_threads_is_the_one_asked_for_last,
+               reference_blas_works_and_is_warned_about_with_the_command_that_helps,
+               a_library_that_is_not_there_is_a_sentence)
