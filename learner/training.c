@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "learner/checkpoint_cfg.h"
+#include "policy/door.h"
 #include "runtime/clock.h"
 #include "runtime/fault.h"
 #include "runtime/log.h"
@@ -133,17 +134,28 @@ static int take_up(struct pawl_training *training, struct pawl_err *err)
 
 /* --- opening --- */
 
+/* A thread that waits for a core which others use makes all of an update wait. */
+static void warn_of_threads(const struct pawl_learner_cfg *cfg)
+{
+    if (cfg->threads > 1 && cfg->cpus.count < (uint32_t)cfg->threads)
+        pawl_log_warn("more threads than processors of its own: updates may take ten times as "
+                      "long; give it processors with learner.cpus, or one thread",
+                      "learner.threads=%" PRId64 " learner.cpus=%u", cfg->threads,
+                      cfg->cpus.count);
+}
+
 static int open_trainer(struct pawl_training *training, struct pawl_err *err)
 {
-    static const char *const devices[] = {"cpu", "cpu", "cuda"};
+    static const char *const devices[] = {"auto", "cpu", "cuda"};
     const struct pawl_trainer_setup setup = {
         .cfg = training->setup.cfg,
         .spec = &training->setup.ingest->spec,
         .batch_count = (uint32_t)training->cfg->batch_size,
         .seed = (uint64_t)training->run->seed,
-        .device = devices[training->cfg->device],
+        .device = pawl_door_device(devices[training->cfg->device]),
         .thread_count = (uint32_t)training->cfg->threads,
     };
+    warn_of_threads(training->cfg);
     return training->setup.policy->trainer->open(&training->trainer, &setup, err);
 }
 

@@ -10,6 +10,7 @@
 
 #include "policy/door_blas.h"
 
+#define DRIVER_NODE "/dev/nvidiactl" /* where there is a GPU with its driver */
 #define MODULE      "pawl_torch.so"
 #define MODULE_CUDA "pawl_torch_cuda.so"
 
@@ -185,6 +186,13 @@ const struct pawl_engine_ops *pawl_door_engine(const char *device, uint32_t thre
         return NULL;
     }
     return torch->engine_cuda;
+}
+
+const char *pawl_door_device(const char *wanted)
+{
+    if (strcmp(wanted, "auto") != 0)
+        return wanted;
+    return access(DRIVER_NODE, F_OK) == 0 && pawl_door_has(true) ? "cuda" : "cpu";
 }
 
 bool pawl_door_has(bool cuda)
