@@ -5,9 +5,11 @@
  *     sac_lerobot_256_update_us    everything but the store: noise, lists, report
  *     sac_lerobot_256_products_us  the products alone
  *     sac_lerobot_256_host_us      what of the update is not in lists
- *     sac_lerobot_256_ratio        update over products
+ *     sac_lerobot_256_ratio        update over products, the median over pairs
+ *     sac_lerobot_256_norm_act_us  a kind of operation, in lists that are timed one by one
  */
 #include "policy/engine_cpu.h"
+#include "policy/plan_check.h"
 #include "policy/policy_cfg.h"
 #include "policy/sac_trainer.h"
 
@@ -78,12 +80,33 @@ static void measure_lists(struct pawl_trainer *trainer, double *products_ns, dou
     lists_ns[run] = bench_cpu_ns() - start_ns;
 }
 
+/* What each kind of operation has of an update. */
+static void print_kinds(struct pawl_trainer *trainer, const char *network, uint32_t rows)
+{
+    static double products_ns[RUN_COUNT], lists_ns[RUN_COUNT];
+    uint64_t took_ns[PAWL_OP_KIND_COUNT] = {0};
+    struct pawl_engine *engine = pawl_sac_trainer_engine(trainer);
+    char name[64];
+
+    pawl_engine_cpu_profile(engine, took_ns);
+    for (size_t run = 0; run < RUN_COUNT; run++)
+        measure_lists(trainer, products_ns, lists_ns, run);
+    pawl_engine_cpu_profile(engine, NULL);
+    for (int kind = 0; kind < PAWL_OP_KIND_COUNT; kind++) {
+        if (took_ns[kind] == 0)
+            continue;
+        snprintf(name, sizeof(name), "sac_%s_%u_%s_us", network, rows,
+                 pawl_op_form((enum pawl_op_kind)kind)->name);
+        bench_print(name, (double)took_ns[kind] / RUN_COUNT * 1e-3, "us");
+    }
+}
+
 static void measure(const char *network, uint32_t rows, uint32_t thread_count)
 {
     static const struct pawl_cfg_table *const tables[] = {&pawl_policy_table, &pawl_sac_table,
                                                           NULL};
     static double update_ns[RUN_COUNT], products_ns[RUN_COUNT], lists_ns[RUN_COUNT];
-    static double host_ns[RUN_COUNT];
+    static double host_ns[RUN_COUNT], ratio[RUN_COUNT];
     char word[64];
     char *words[] = {word};
     struct pawl_cfg_source source = {.words = words, .word_count = 1};
@@ -115,12 +138,14 @@ static void measure(const char *network, uint32_t rows, uint32_t thread_count)
         update_ns[at] = bench_cpu_ns() - start_ns;
         measure_lists(trainer, products_ns, lists_ns, at);
         host_ns[at] = update_ns[at] - lists_ns[at];
+        ratio[at] = update_ns[at] / products_ns[at];
     }
     print(network, rows, "update", update_ns);
     print(network, rows, "products", products_ns);
     print(network, rows, "host", host_ns);
     snprintf(word, sizeof(word), "sac_%s_%u_ratio", network, rows);
-    bench_print(word, update_ns[RUN_COUNT / 2] / products_ns[RUN_COUNT / 2], "x");
+    bench_print_spread(word, ratio, RUN_COUNT, 1.0, "x");
+    print_kinds(trainer, network, rows);
     pawl_sac_trainer.close(trainer);
     pawl_cfg_close(cfg);
 }
