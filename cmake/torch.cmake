@@ -94,22 +94,18 @@ function(pawl_torch_find_cuda)
     endforeach()
 endfunction()
 
-# pawl_torch_module(NAME SOURCE...): the module NAME.so with libtorch's flags.
+# pawl_torch_module(NAME SOURCE...): the module NAME.so of the door.
 function(pawl_torch_module name)
     # Its own copy of the errors' code: a module takes nothing from the program that opens it.
     add_library(${name} MODULE ${ARGN} ${CMAKE_SOURCE_DIR}/runtime/err.c)
-    set_target_properties(${name} PROPERTIES PREFIX "" CXX_STANDARD ${level}
+    set_target_properties(${name} PROPERTIES PREFIX ""
         LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
         C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
     target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
-    target_include_directories(${name} SYSTEM PRIVATE ${include} ${api})
-    target_compile_definitions(${name} PRIVATE _GLIBCXX_USE_CXX11_ABI=${abi})
     target_compile_options(${name} PRIVATE -Wpedantic)
-    target_link_libraries(${name} PRIVATE pawl_flags ${lib}/libtorch_cpu.so ${lib}/libc10.so)
+    target_link_libraries(${name} PRIVATE pawl_flags pawl_libtorch)
     target_link_options(${name} PRIVATE -Wl,-z,defs)
     if(root)
-        # The old kind of path, which LD_LIBRARY_PATH does not override: it must not swap libtorch.
-        target_link_options(${name} PRIVATE -Wl,--disable-new-dtags)
         set_target_properties(${name} PROPERTIES BUILD_RPATH ${lib} INSTALL_RPATH ${lib})
     endif()
     install(TARGETS ${name} DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/pawl)
@@ -127,6 +123,16 @@ function(pawl_torch_door)
     set(abi 0)
     if(strings)
         set(abi 1)
+    endif()
+
+    add_library(pawl_libtorch INTERFACE)
+    target_include_directories(pawl_libtorch SYSTEM INTERFACE ${include} ${api})
+    target_compile_definitions(pawl_libtorch INTERFACE _GLIBCXX_USE_CXX11_ABI=${abi})
+    target_compile_features(pawl_libtorch INTERFACE cxx_std_${level})
+    target_link_libraries(pawl_libtorch INTERFACE ${lib}/libtorch_cpu.so ${lib}/libc10.so)
+    if(root)
+        # The old kind of path, which LD_LIBRARY_PATH does not override: it must not swap libtorch.
+        target_link_options(pawl_libtorch INTERFACE -Wl,--disable-new-dtags)
     endif()
 
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/policy/torch/shim*.cpp)

@@ -172,6 +172,10 @@ const struct pawl_engine_ops *pawl_door_engine(const char *device, uint32_t thre
                                                struct pawl_err *err)
 {
     bool is_cuda = strcmp(device, "cuda") == 0;
+    if (!is_cuda && strcmp(device, "torch") != 0) {
+        pawl_err_set(err, EINVAL, "no such device; there are \"cpu\" and \"cuda\"");
+        return NULL;
+    }
     struct pawl_door_cfg cfg = {.thread_count = thread_count, .wants_cuda = is_cuda};
     struct pawl_torch_about about;
     const struct pawl_torch *torch = pawl_door_open(&cfg, err);

@@ -176,13 +176,19 @@ static int open_engine(struct sac_trainer *sac, const struct pawl_trainer_setup 
                        struct pawl_err *err)
 {
     struct pawl_engine_setup engine = {.thread_count = setup->thread_count};
+    const struct pawl_engine_ops *ops = NULL;
+    bool is_auto = strcmp(setup->device, "auto") == 0;
 
-    const struct pawl_engine_ops *ops = &pawl_engine_cpu;
-
-    if (strcmp(setup->device, "cpu") != 0)
+    if (is_auto && pawl_door_has(true))
+        ops = pawl_door_engine("cuda", setup->thread_count, NULL);
+    if (is_auto && !ops)
+        ops = &pawl_engine_cpu;
+    else if (strcmp(setup->device, "cpu") == 0)
+        ops = &pawl_engine_cpu;
+    else if (!ops)
         ops = pawl_door_engine(setup->device, setup->thread_count, err);
     if (!ops)
-        return err ? -err->code : -ENOTSUP;
+        return pawl_err_wrap(err, "policy sac: device \"%s\"", setup->device);
     return ops->open(&sac->engine, sac->steps->plan, &engine, err);
 }
 

@@ -41,7 +41,8 @@ struct pawl_trainer_setup {
     uint32_t choice_count;        /* of the action's last component; 0: it has none */
     uint32_t batch_count;         /* transitions of one batch */
     uint64_t seed;
-    const char *device; /* "cpu" or "cuda" */
+    const char *device; /* "auto": CUDA where there is one; "cpu", "cuda", or for comparison
+                           "torch": libtorch on the CPU */
     uint32_t thread_count;
 };
 

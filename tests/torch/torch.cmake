@@ -41,6 +41,13 @@ if(TARGET pawl_torch)
         set_tests_properties(${name} PROPERTIES LABELS torch
             ENVIRONMENT PAWL_LIBEXEC=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
     endforeach()
+    # What gradients are compared with; as a module, like the door, so that a test loads the same libtorch.
+    add_library(torch_oracle MODULE torch/oracle.cpp)
+    target_link_libraries(torch_oracle PRIVATE pawl_flags pawl_libtorch)
+    target_include_directories(torch_oracle PRIVATE ${CMAKE_SOURCE_DIR})
+    set_target_properties(torch_oracle PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    target_compile_definitions(torch_gradients PRIVATE PAWL_ORACLE="$<TARGET_FILE:torch_oracle>")
+    add_dependencies(torch_gradients torch_oracle)
     add_test(NAME torch_symbols
         COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/torch/symbols.sh $<TARGET_FILE:pawl_torch>)
     set_tests_properties(torch_symbols PROPERTIES LABELS torch)
