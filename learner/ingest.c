@@ -40,9 +40,7 @@ void pawl_ingest_close(struct pawl_ingest *ingest)
     for (uint32_t i = 0; ingest->rings && i < ingest->cfg.ring_count_max; i++)
         if (ingest->rings[i].state != PAWL_INGEST_FREE)
             close_ring(&ingest->rings[i]);
-    for (uint32_t i = 0; i < PAWL_INGEST_PASTS_MAX; i++)
-        if (ingest->pasts[i].id)
-            pawl_segment_close(&ingest->pasts[i].segment);
+    pawl_dead_acks_close(&ingest->pasts);
     free(ingest->rings);
     pawl_book_close(&ingest->book);
     pawl_quarantine_close(&ingest->quarantine);
@@ -90,49 +88,12 @@ int pawl_ingest_begin(struct pawl_ingest *ingest, struct pawl_err *err)
 int pawl_ingest_add_past(struct pawl_ingest *ingest, uint64_t id, int fd, uint64_t total_bytes,
                          struct pawl_err *err)
 {
-    const struct pawl_segment_want want = {.kind = PAWL_SEGMENT_ACK,
-                                           .total_bytes = total_bytes};
-    struct pawl_ingest_past *past = ingest->pasts;
-    while (past < ingest->pasts + PAWL_INGEST_PASTS_MAX && past->id)
-        past++;
-    if (past == ingest->pasts + PAWL_INGEST_PASTS_MAX)
-        return pawl_err_set(err, ENOSPC, "acknowledgements of more than %u dead learners",
-                            PAWL_INGEST_PASTS_MAX);
-    if (pawl_segment_attach(&past->segment, fd, &want, err) != 0)
-        return pawl_err_wrap(err, "attach a dead learner's acknowledgements");
-    past->id = id;
-    return 0;
+    return pawl_dead_acks_add(&ingest->pasts, id, fd, total_bytes, err);
 }
 
 void pawl_ingest_remove_past(struct pawl_ingest *ingest, uint64_t id)
 {
-    for (uint32_t i = 0; i < PAWL_INGEST_PASTS_MAX; i++) {
-        if (ingest->pasts[i].id != id || id == 0)
-            continue;
-        pawl_segment_close(&ingest->pasts[i].segment);
-        ingest->pasts[i].id = 0;
-    }
-}
-
-/* Where the last reader of the ring stopped. */
-static int find_start(const struct pawl_ingest *ingest, const struct pawl_hub_offer *offer,
-                      struct pawl_ring_rx_cfg *cfg, struct pawl_err *err)
-{
-    if (offer->acks_id == 0)
-        return 0;
-    for (uint32_t i = 0; i < PAWL_INGEST_PASTS_MAX; i++) {
-        if (ingest->pasts[i].id != offer->acks_id)
-            continue;
-        const struct pawl_ring_ack *page =
-            pawl_ring_acks_page(&ingest->pasts[i].segment, offer->acks_page);
-        if (!page)
-            break;
-        cfg->has_start = true;
-        /* Acquire, as a writer would: its reader is dead, so it is the last. */
-        cfg->start = atomic_load_explicit(&page->tail, memory_order_acquire);
-        return 0;
-    }
-    return pawl_err_set(err, EPROTO, "the dead learner's acknowledgements of it are not there");
+    pawl_dead_acks_remove(&ingest->pasts, id);
 }
 
 /* The spec of a ring: the run's from now on, or equal to it. */
@@ -171,7 +132,7 @@ static int attach_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring
 {
     struct pawl_ring_rx_cfg cfg = {.ack_index = ring->page, .total_bytes = offer->total_bytes};
 
-    if (find_start(ingest, offer, &cfg, err) != 0)
+    if (pawl_dead_acks_find_start(&ingest->pasts, offer, &cfg, err) != 0)
         return -err->code;
     if (pawl_ring_attach(&ring->rx, &ring->segment, fd, &ingest->acks, &cfg, err) != 0)
         return -err->code;

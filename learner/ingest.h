@@ -31,6 +31,7 @@
 #include "learner/tally.h"
 #include "runtime/err.h"
 #include "runtime/spec.h"
+#include "shm/dead_acks.h"
 #include "shm/park.h"
 #include "shm/ring.h"
 
@@ -77,14 +78,6 @@ struct pawl_ingest_ring {
     struct pawl_err fault; /* why it is BROKEN */
 };
 
-/* A dead learner's acknowledgements. */
-struct pawl_ingest_past {
-    uint64_t id; /* 0: free */
-    struct pawl_segment segment;
-};
-
-#define PAWL_INGEST_PASTS_MAX 8u
-
 /* Of this learner. */
 struct pawl_ingest_counts {
     uint64_t redelivered; /* came again, and were counted before */
@@ -102,7 +95,7 @@ struct pawl_ingest {
     struct pawl_ingest_ring *rings; /* ring_count_max; the index is the page in acks */
     uint32_t ring_end;              /* those from here on are free */
     uint32_t turn;                  /* the next drain begins with this ring */
-    struct pawl_ingest_past pasts[PAWL_INGEST_PASTS_MAX];
+    struct pawl_dead_acks pasts;
     struct pawl_spec spec; /* no fields: no ring yet */
     struct pawl_finite finite;
     uint64_t reward_offset;

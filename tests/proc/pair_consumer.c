@@ -12,6 +12,7 @@
 #include "pair.h"
 #include "runtime/clock.h"
 #include "shm/board.h"
+#include "shm/dead_acks.h"
 #include "shm/park.h"
 #include "shm/peer.h"
 #include "shm/ring.h"
@@ -19,7 +20,6 @@
 #define POLL_PERIOD_NS     PAWL_NS_PER_MS
 #define PUBLISH_PERIOD_NS  (PAWL_NS_PER_MS / 2)
 #define WRITERS_END_NS_MAX (2 * PAWL_NS_PER_S)
-#define DEAD_ACKS_MAX      32
 
 /* One ring that is read; its place in `lanes` is its page in the acks segment. */
 struct lane {
@@ -32,19 +32,13 @@ struct lane {
     struct pair_life *life;
 };
 
-/* Where a consumer that died has left its tails. */
-struct dead_acks {
-    uint64_t id; /* 0: free */
-    struct pawl_segment segment;
-};
-
 struct consumer {
     struct pawl_peer peer;
     struct pawl_segment acks;
     struct pawl_bell bell;
     uint64_t acks_id;
     struct lane lanes[PAIR_ACK_COUNT];
-    struct dead_acks dead_acks[DEAD_ACKS_MAX];
+    struct pawl_dead_acks dead_acks;
 
     struct pawl_segment board_segment;
     struct pawl_board_tx board;
@@ -103,41 +97,6 @@ static int make_segments(struct consumer *c, struct pawl_err *err)
 
 /* --- what the hub says --- */
 
-static int take_dead_acks(struct consumer *c, const struct pawl_peer_event *event,
-                          struct pawl_err *err)
-{
-    for (size_t i = 0; i < DEAD_ACKS_MAX; i++) {
-        struct dead_acks *acks = &c->dead_acks[i];
-        if (acks->id != 0)
-            continue;
-        int status = pawl_ring_acks_attach(&acks->segment, event->fds[0], err);
-        if (status == 0)
-            acks->id = event->offer.id;
-        return status;
-    }
-    return pawl_err_set(err, ENOSPC, "more than %d dead consumers at a time", DEAD_ACKS_MAX);
-}
-
-/* The first record that the consumers before have not acknowledged. */
-static int find_start(const struct consumer *c, const struct pawl_hub_offer *offer,
-                      struct pawl_ring_rx_cfg *cfg, struct pawl_err *err)
-{
-    if (offer->acks_id == 0)
-        return 0;
-    for (size_t i = 0; i < DEAD_ACKS_MAX; i++) {
-        if (c->dead_acks[i].id != offer->acks_id)
-            continue;
-        const struct pawl_ring_ack *page =
-            pawl_ring_acks_page(&c->dead_acks[i].segment, offer->acks_page);
-        if (!page)
-            break;
-        cfg->has_start = true;
-        cfg->start = atomic_load_explicit(&page->tail, memory_order_acquire);
-        return 0;
-    }
-    return pawl_err_set(err, EPROTO, "a ring refers to acks that were not offered");
-}
-
 static int take_ring(struct consumer *c, const struct pawl_peer_event *event,
                      struct pawl_err *err)
 {
@@ -154,7 +113,7 @@ static int take_ring(struct consumer *c, const struct pawl_peer_event *event,
     if (status)
         return status;
     /* A ring that is none is its writer's end, not ours. */
-    if (find_start(c, &event->offer, &cfg, &why) != 0 ||
+    if (pawl_dead_acks_find_start(&c->dead_acks, &event->offer, &cfg, &why) != 0 ||
         pawl_ring_attach(&lane->ring, &lane->segment, event->fds[0], &c->acks, &cfg, &why) != 0)
         return pawl_peer_refuse(&c->peer, event->offer.id, &why, err);
     status = pawl_board_add_reader(&c->board, &lane->ring.page->pin, &lane->reader_index, err);
@@ -177,7 +136,8 @@ static int take_offer(struct consumer *c, const struct pawl_peer_event *event,
 {
     switch (event->offer.kind) {
     case PAWL_SEGMENT_ACK:
-        return take_dead_acks(c, event, err);
+        return pawl_dead_acks_add(&c->dead_acks, event->offer.id, event->fds[0],
+                                  event->offer.total_bytes, err);
     case PAWL_SEGMENT_BOARD: {
         struct pawl_segment segment;
         const struct pawl_segment_want want = {.kind = PAWL_SEGMENT_BOARD,
@@ -196,16 +156,6 @@ static int take_offer(struct consumer *c, const struct pawl_peer_event *event,
     }
 }
 
-static void forget_acks(struct consumer *c, uint64_t id)
-{
-    for (size_t i = 0; i < DEAD_ACKS_MAX; i++) {
-        if (c->dead_acks[i].id != id)
-            continue;
-        pawl_segment_close(&c->dead_acks[i].segment);
-        c->dead_acks[i].id = 0;
-    }
-}
-
 static int obey(struct consumer *c, const struct pawl_peer_event *event, struct pawl_err *err)
 {
     switch (event->kind) {
@@ -217,7 +167,7 @@ static int obey(struct consumer *c, const struct pawl_peer_event *event, struct 
                 c->lanes[i].is_gone = true;
         return 0;
     case PAWL_PEER_WITHDRAW:
-        forget_acks(c, event->withdraw.id);
+        pawl_dead_acks_remove(&c->dead_acks, event->withdraw.id);
         return 0;
     case PAWL_PEER_ALL:
         return make_segments(c, err);
@@ -442,8 +392,7 @@ static void stop(struct consumer *c)
             close(c->lanes[i].writer_pidfd);
         pawl_segment_close(&c->lanes[i].segment);
     }
-    for (size_t i = 0; i < DEAD_ACKS_MAX; i++)
-        pawl_segment_close(&c->dead_acks[i].segment);
+    pawl_dead_acks_close(&c->dead_acks);
     pawl_segment_close(&c->board_segment);
     pawl_bell_close(&c->bell);
     pawl_segment_close(&c->acks);
