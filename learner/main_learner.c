@@ -14,11 +14,10 @@
 
 #include "learner/learner_cfg.h"
 #include "runtime/affinity.h"
+#include "runtime/cli.h"
 #include "runtime/fault.h"
 #include "runtime/log.h"
 #include "runtime/run_cfg.h"
-
-#define EXIT_USAGE 2
 
 static _Atomic bool is_stopping;
 
@@ -130,6 +129,27 @@ static int run(const struct arguments *arguments, const struct pawl_cfg *cfg,
     return code;
 }
 
+/* What would be the same after another start ends the run: a configuration that cannot be
+ * learned with, what this machine does not have, and training that has gone wrong for good. */
+static int exit_code_of(int code)
+{
+    switch (-code) {
+    case 0:
+        return PAWL_EXIT_DONE;
+    case EINVAL:
+        return PAWL_EXIT_USAGE;
+    case ENOMEM:
+    case ENOENT:
+    case ENODEV:
+    case ENOTSUP:
+        return PAWL_EXIT_MISSING;
+    case EDOM:
+        return PAWL_EXIT_FINAL;
+    default:
+        return PAWL_EXIT_FAILED;
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments;
@@ -141,13 +161,13 @@ int main(int argc, char **argv)
 #ifdef PAWL_FAULTS
     if (pawl_fault_arm_from_env(&err) != 0) {
         fprintf(stderr, "pawl-learner: %s\n", err.text);
-        return EXIT_USAGE;
+        return PAWL_EXIT_USAGE;
     }
 #endif
     if (read_arguments(&arguments, argc, argv) != 0) {
         fprintf(stderr,
                 "usage: pawl-learner --config FILE --hub FD (started by `pawl train`)\n");
-        return EXIT_USAGE;
+        return PAWL_EXIT_USAGE;
     }
     const struct pawl_cfg_source source = {.path = arguments.config, .has_other_tables = true};
     if (pawl_cfg_open(&cfg, pawl_learner_tables, &source, &err) != 0) {
@@ -156,7 +176,7 @@ int main(int argc, char **argv)
         else
             fprintf(stderr, "pawl-learner: %s\n", err.text);
         pawl_cfg_close(cfg);
-        return EXIT_USAGE;
+        return PAWL_EXIT_USAGE;
     }
     folder_of(folder, sizeof(folder), arguments.config);
     int code = start_log(cfg, folder, arguments.start_ns, &err);
@@ -166,5 +186,5 @@ int main(int argc, char **argv)
         pawl_log_error("failed", "reason=%s", err.text);
     pawl_log_stop();
     pawl_cfg_close(cfg);
-    return code == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return exit_code_of(code);
 }

@@ -153,7 +153,7 @@ static bool is_final(const struct pawl_proc_exit *how)
 {
     return how->is_known && how->signal == 0 &&
            (how->code == PAWL_EXIT_DONE || how->code == PAWL_EXIT_USAGE ||
-            how->code == PAWL_EXIT_MISSING);
+            how->code == PAWL_EXIT_MISSING || how->code == PAWL_EXIT_FINAL);
 }
 
 static bool wants_again(void *context, uint32_t index, const struct pawl_proc_exit *how)
@@ -223,8 +223,8 @@ static void take_end(struct pawl_run *run, uint32_t index, const struct pawl_chi
 
     if (is_clean && index == PAWL_RUN_LEARNER)
         stop_run(run, PAWL_EXIT_DONE, PAWL_STOP_DONE);
-    check_children(run,
-                   is_final(&child->exit) && !is_clean ? child->exit.code : PAWL_EXIT_CHILD);
+    int exit_code = is_final(&child->exit) && !is_clean ? child->exit.code : PAWL_EXIT_CHILD;
+    check_children(run, exit_code == PAWL_EXIT_FINAL ? PAWL_EXIT_FAILED : exit_code);
 }
 
 static void on_child(void *context, const struct pawl_supervise_event *event)

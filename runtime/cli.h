@@ -35,9 +35,11 @@
 enum pawl_exit {
     PAWL_EXIT_DONE = 0,
     PAWL_EXIT_FAILED = 1,
-    PAWL_EXIT_USAGE = 2,         /* the command line or the configuration is wrong */
-    PAWL_EXIT_MISSING = 3,       /* the environment or a device is not there */
-    PAWL_EXIT_CHILD = 4,         /* a child process died for good */
+    PAWL_EXIT_USAGE = 2,   /* the command line or the configuration is wrong */
+    PAWL_EXIT_MISSING = 3, /* the environment or a device is not there */
+    PAWL_EXIT_CHILD = 4,   /* a child process died for good */
+    PAWL_EXIT_FINAL = 5,   /* of a child: it failed, and would again; its run then ends with
+                              PAWL_EXIT_FAILED */
     PAWL_EXIT_INTERRUPTED = 130, /* stopped from outside, the state is saved */
 };
 

@@ -137,6 +137,22 @@ START_TEST(an_update_is_done_for_every_step_and_saved_at_the_end)
 }
 END_TEST
 
+START_TEST(a_replay_that_does_not_fit_is_refused_with_both_numbers)
+{
+    begin_run(CONFIG "capacity = 1000000000\n");
+    learner_rig_start(&rig, NULL);
+    LEARNER_RIG_UNTIL(&rig, learner_rig_has_ended(&rig));
+    ck_assert_int_eq(rig.learner.exit.code, 3);
+    size_t length = 0;
+    char *log = scratch_read(scratch_path(&rig.scratch, "log.txt"), &length);
+    ck_assert_ptr_nonnull(log);
+    ck_assert_ptr_nonnull(strstr(log, "replay"));
+    ck_assert_ptr_nonnull(strstr(log, "bytes"));
+    free(log);
+    learner_rig_close(&rig);
+}
+END_TEST
+
 static void die_and_go_on(const char *faults, int death_count)
 {
     begin_run(CONFIG);
@@ -178,5 +194,6 @@ START_TEST(a_learner_killed_anywhere_goes_on_with_every_transition_once)
 }
 END_TEST
 
-PAWL_TEST_MAIN("training", an_update_is_done_for_every_step_and_saved_at_the_end,
+PAWL_TEST_MAIN("training", a_replay_that_does_not_fit_is_refused_with_both_numbers,
+               an_update_is_done_for_every_step_and_saved_at_the_end,
                a_learner_killed_anywhere_goes_on_with_every_transition_once)
