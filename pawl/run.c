@@ -1,6 +1,7 @@
 #include "pawl/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -140,6 +141,13 @@ static int equip(void *context, uint32_t index, struct pawl_proc_fd *fds, size_t
         return status;
     fds[0].number = PAWL_RUN_HUB_FD;
     *fd_count = 1;
+    if (is_learner) {
+        /* Without a supervisor it still drains and saves; nobody else may begin meanwhile. */
+        fds[1].fd = fcntl(run->folder.lock_fd, F_DUPFD_CLOEXEC, 0);
+        fds[1].number = PAWL_RUN_LOCK_FD;
+        if (fds[1].fd >= 0)
+            *fd_count = 2;
+    }
     child->incarnation = run->hub.incarnation_last;
     child->is_welcome = false;
     child->lost_ns = pawl_clock_now_ns();

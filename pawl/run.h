@@ -24,6 +24,7 @@
     "runtime"                    /* the folder of the run's socket, in the run folder          \
                                   */
 #define PAWL_RUN_HUB_FD        3 /* under which a role has its connection to the hub */
+#define PAWL_RUN_LOCK_FD       4 /* the learner keeps the folder as long as it may write there */
 #define PAWL_RUN_LIBEXEC_ENV   "PAWL_LIBEXEC"
 #define PAWL_RUN_STILL_NS      (3 * PAWL_NS_PER_S)
 #define PAWL_RUN_RESUMES_MAX   999u

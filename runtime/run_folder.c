@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -73,6 +74,13 @@ static int name_owner(int fd, const char *path, struct pawl_err *err)
     ssize_t length = pread(fd, owner, sizeof(owner) - 1, 0);
     owner[length > 0 ? length : 0] = '\0';
     owner[strcspn(owner, "\n")] = '\0';
+    long pid;
+    if (sscanf(owner, "process %ld:", &pid) == 1 && pid > 0 && kill((pid_t)pid, 0) != 0 &&
+        errno == ESRCH)
+        return pawl_err_set(err, EBUSY,
+                            "%s is still in use: %s has ended, and what it started is about to "
+                            "end too; try again in some seconds",
+                            path, owner);
     return pawl_err_set(err, EBUSY, "%s is in use by %s", path,
                         owner[0] ? owner : "a process that has not yet said its name");
 }

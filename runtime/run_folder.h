@@ -6,10 +6,11 @@
  *     pawl_run_folder_close(&folder);
  *
  * Nothing is ever overwritten: a name that is taken gets _2, _3, ... Whoever holds the lock on
- * run.lock owns the folder; the kernel frees it when the owner dies, however it dies. Folders
- * that group or others may write are refused, for whoever may write there could put files of
- * their own in our place. What is made is for the owner alone (0700, and files 0600 under the
- * umask that pawl_run_folder_create() sets for the whole process).
+ * run.lock owns the folder; the kernel frees it when the owner dies, however it dies, and all
+ * who inherited lock_fd have died. Folders that group or others may write are refused, for
+ * whoever may write there could put files of their own in our place. What is made is for the
+ * owner alone (0700, and files 0600 under the umask that pawl_run_folder_create() sets for the
+ * whole process).
  *
  * Thread safety: one thread per folder.
  */

@@ -2,6 +2,7 @@
  * written here. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "support/test.h"
 
 #define TEXT_BYTES (1 << 16)
+#define HANG_TURNS 3000
 
 static struct scratch scratch;
 static char run[128];
@@ -138,6 +140,45 @@ START_TEST(a_run_that_somebody_has_is_left_to_them)
 }
 END_TEST
 
+START_TEST(a_learner_that_outlives_its_supervisor_keeps_the_folder)
+{
+    char line[1024];
+    int learner = 0, supervisor = 0;
+    open_run();
+    save("{\"step\": 7, \"interaction_step\": 123000}\n");
+    setenv("FAKE", "learner:mute", 1);
+    unlink(in_run("starts"));
+    snprintf(line, sizeof(line),
+             "cd %s && (PAWL_LIBEXEC=%s/roles %s/pawl train --resume=%s >/dev/null 2>&1 & echo "
+             "$! >pid)",
+             scratch.path, scratch.path, PAWL_BIN_DIR, run);
+    ck_assert_int_eq(system(line), 0);
+    for (int i = 0; learner == 0 && i < HANG_TURNS; i++) {
+        size_t bytes;
+        char *text = scratch_read(in_run("starts"), &bytes);
+        const char *at = text ? strstr(text, "learner ") : NULL;
+        if (at && strchr(at, '\n'))
+            learner = atoi(at + strlen("learner "));
+        free(text);
+        usleep(10000);
+    }
+    ck_assert_int_gt(learner, 0);
+    FILE *in = fopen(scratch_path(&scratch, "pid"), "re");
+    ck_assert(in && fscanf(in, "%d", &supervisor) == 1 && supervisor > 0);
+    fclose(in);
+    ck_assert_int_eq(kill(supervisor, SIGKILL), 0);
+    for (int i = 0; kill(supervisor, 0) == 0 && i < HANG_TURNS; i++)
+        usleep(10000);
+    assert_said(resume(""), 2, "has ended, and what it started is about to end too");
+    ck_assert_int_eq(kill(learner, SIGKILL), 0);
+    for (int i = 0; kill(learner, 0) == 0 && i < HANG_TURNS; i++)
+        usleep(10000);
+    setenv("FAKE", "learner:done=200", 1);
+    assert_said(resume(""), 0, "checkpoints/000007, update 7\n");
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(a_wrong_line_says_what_is_wanted)
 {
     open_run();
@@ -151,4 +192,6 @@ END_TEST
 
 PAWL_TEST_MAIN("resume", a_run_goes_on_in_its_folder_with_what_is_overridden,
                without_a_valid_checkpoint_it_fails_and_nothing_changes,
-               a_run_that_somebody_has_is_left_to_them, a_wrong_line_says_what_is_wanted)
+               a_run_that_somebody_has_is_left_to_them,
+               a_learner_that_outlives_its_supervisor_keeps_the_folder,
+               a_wrong_line_says_what_is_wanted)
