@@ -1,11 +1,11 @@
-/* eval.h: the verb that plays episodes in this process, and what others like it need. */
+/* eval.h: the verbs that play episodes in this process: an evaluation and a recording. */
 #ifndef PAWL_PAWL_EVAL_H
 #define PAWL_PAWL_EVAL_H
 
 #include "actor/play.h"
 #include "runtime/cli.h"
 
-extern const struct pawl_cli_verb pawl_verb_eval;
+extern const struct pawl_cli_verb pawl_verb_eval, pawl_verb_record;
 
 /* Lanes, seed and schedule as the configuration has them, and Ctrl-C and SIGTERM end it after
  * the present step. What to play with, and for whom, is left to set. */

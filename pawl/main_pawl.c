@@ -27,6 +27,7 @@ static const struct pawl_cli_verb *const verbs[] = {
     &pawl_verb_learner,
     &pawl_verb_actor,
     &pawl_verb_eval,
+    &pawl_verb_record,
     &pawl_verb_info,
     &pawl_verb_config,
     &pawl_verb_config_check,
