@@ -31,13 +31,16 @@ uint64_t pawl_training_update_count(const struct pawl_training *training)
 
 /* --- where it goes on --- */
 
+/* What was earned is noted as of now, so that a run that goes on at another ratio has it at the
+ * old one for the steps up to here. */
 static void note_mark(const struct pawl_training *training, struct pawl_warm_mark *mark)
 {
+    uint64_t steps = step_count(training);
     *mark = (struct pawl_warm_mark){
         .update_count = pawl_training_update_count(training),
         .draw_offset = training->draw_offset,
-        .ratio_step_count = training->ratio.mark.step_count,
-        .ratio_credit = training->ratio.mark.credit,
+        .ratio_step_count = steps,
+        .ratio_credit = pawl_ratio_credit(&training->ratio, steps),
     };
 }
 

@@ -133,6 +133,9 @@ START_TEST(an_update_is_done_for_every_step_and_saved_at_the_end)
     struct pawl_resume resume = read_checkpoint();
     ck_assert_uint_eq(resume.totals.step_count, 150);
     ck_assert_uint_eq(resume.mark.update_count, 150 - LEARNING_STARTS);
+    /* Another ratio would hold from here on, not for the steps before. */
+    ck_assert_uint_eq(resume.mark.ratio_step_count, 150);
+    ck_assert_double_eq_tol(resume.mark.ratio_credit, 150.0 - LEARNING_STARTS, 1e-6);
     learner_rig_close(&rig);
 }
 END_TEST
