@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "learner/checkpoint_find.h"
 #include "policy/policy_cfg.h"
@@ -14,6 +15,8 @@
 #define HEAR_PERIOD_NS  PAWL_NS_PER_MS /* how often a busy learner listens to the hub */
 #define STATE_PERIOD_NS PAWL_NS_PER_S
 #define GAUGE_PERIOD_NS (100 * PAWL_NS_PER_MS)
+#define NAP_NS          20000                  /* the kernel adds its own 50 us */
+#define NAP_QUIET_NS    (300 * PAWL_NS_PER_US) /* after the last record the bell is armed */
 #define SLEEP_MS_MAX    100
 #define RETRY_MS        100 /* until a full disk is tried again */
 /* What the last checkpoint may take once the hub is gone. */
@@ -308,6 +311,14 @@ static void account(struct pawl_learner *learner, uint64_t now_ns)
     }
 }
 
+/* Whether records come faster than a wake-up is worth: it would cost their writer a system call
+ * for every few of them. */
+static bool is_in_a_stream(const struct pawl_learner *learner, uint64_t now_ns)
+{
+    return !learner->run->deterministic && !learner->is_held &&
+           now_ns - learner->busy_ns < NAP_QUIET_NS;
+}
+
 /* Until a record may be there, the hub speaks, or a while is over. */
 static void wait_for_work(struct pawl_learner *learner)
 {
@@ -318,6 +329,13 @@ static void wait_for_work(struct pawl_learner *learner)
     for (uint32_t i = 0; i < learner->spin_count; i++)
         if (pawl_ingest_has_work(ingest))
             return;
+    if (is_in_a_stream(learner, began_ns)) {
+        const struct timespec nap = {.tv_nsec = NAP_NS};
+        nanosleep(&nap, NULL);
+        pawl_stats_record(&learner->stats, PAWL_LEARNER_STAT_IDLE_NS,
+                          pawl_clock_now_ns() - began_ns);
+        return;
+    }
     if (learner->publisher.is_open && !learner->run->deterministic) {
         uint64_t since_ms = (began_ns - learner->published_ns) / PAWL_NS_PER_MS;
         double left_ms = learner->cfg->publish_period_s * 1000.0 - (double)since_ms;

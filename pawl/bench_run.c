@@ -308,7 +308,16 @@ static int measure_runs(FILE *out, struct pawl_err *err)
         {"run_pendulum_sac3_lanes16_rate", "pendulum", "sac", "16", "256, 256"},
     };
     char actor[32], learner[32], env[32], policy[32], lanes[32], hidden[48];
-    const char *const words[] = {actor, learner, env, policy, lanes, hidden, NULL};
+    /* A method that learns takes records in, and no more. */
+    const char *const words[] = {actor,
+                                 learner,
+                                 env,
+                                 policy,
+                                 lanes,
+                                 hidden,
+                                 "learner.update_ratio=0",
+                                 "replay.journal=false",
+                                 NULL};
     /* Killing is no reason for a quarantine or a longer pause here. */
     const char *const plain[] = {
         "env.type=dummy",          "env.target_hz=1000",         "policy.type=null",
