@@ -134,7 +134,7 @@ static const struct pawl_torch_host host = {
     .list_count = pawl_plan_list_count,
     .ops = pawl_plan_ops,
     .float_count = pawl_plan_float_count,
-    .op_form = pawl_op_form,
+    .op_form = pawl_op_form_of,
 };
 
 static int start(const struct pawl_door_cfg *cfg, struct pawl_err *err)

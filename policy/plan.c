@@ -97,13 +97,13 @@ static void append(struct pawl_plan *plan, const struct pawl_op *op)
         return;
     if (plan->list_count == 0) {
         pawl_err_set(&plan->mistake, EINVAL, "plan: %s before the first list",
-                     pawl_op_form(op->kind)->name);
+                     pawl_op_form_of(op->kind)->name);
         return;
     }
     if (pawl_op_check(op, plan->float_count, &err) != 0) {
         const struct list *list = &plan->lists[plan->list_count - 1];
         pawl_err_wrap(&err, "plan: list \"%s\", operation %zu, %s", list->name,
-                      plan->op_count - list->first + 1, pawl_op_form(op->kind)->name);
+                      plan->op_count - list->first + 1, pawl_op_form_of(op->kind)->name);
         plan->mistake = err;
         return;
     }

@@ -341,7 +341,7 @@ uint32_t pawl_plan_list_count(const struct pawl_plan *plan);
 const char *pawl_plan_list_name(const struct pawl_plan *plan, uint32_t list);
 const struct pawl_op *pawl_plan_ops(const struct pawl_plan *plan, uint32_t list, size_t *count);
 uint64_t pawl_plan_float_count(const struct pawl_plan *plan, enum pawl_arena arena);
-const struct pawl_op_form *pawl_op_form(enum pawl_op_kind kind);
+const struct pawl_op_form *pawl_op_form_of(enum pawl_op_kind kind);
 
 /* Parts of views. They make mistakes visible later: an impossible part has the size asked for,
  * and the operation that uses it is refused as outside its arena or of a broken stride. */

@@ -78,7 +78,7 @@ static const struct rule rules[PAWL_OP_KIND_COUNT] = {
 
 static const char *const arena_names[PAWL_ARENA_COUNT] = {"STATE", "INPUT", "OUTPUT", "WORK"};
 
-const struct pawl_op_form *pawl_op_form(enum pawl_op_kind kind)
+const struct pawl_op_form *pawl_op_form_of(enum pawl_op_kind kind)
 {
     return &rules[kind].form;
 }

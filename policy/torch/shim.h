@@ -15,15 +15,8 @@
 #ifndef PAWL_POLICY_TORCH_SHIM_H
 #define PAWL_POLICY_TORCH_SHIM_H
 
-#ifdef __cplusplus
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow" /* one name for a struct and a function is C */
-#endif
 #include "policy/engine.h"
 #include "policy/plan.h"
-#ifdef __cplusplus
-#pragma GCC diagnostic pop
-#endif
 #include "runtime/err.h"
 
 #include <stddef.h>

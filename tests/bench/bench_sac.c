@@ -96,7 +96,7 @@ static void print_kinds(struct pawl_trainer *trainer, const char *network, uint3
         if (took_ns[kind] == 0)
             continue;
         snprintf(name, sizeof(name), "sac_%s_%u_%s_us", network, rows,
-                 pawl_op_form((enum pawl_op_kind)kind)->name);
+                 pawl_op_form_of((enum pawl_op_kind)kind)->name);
         bench_print(name, (double)took_ns[kind] / RUN_COUNT * 1e-3, "us");
     }
 }

@@ -166,7 +166,7 @@ static struct pawl_op example(enum pawl_op_kind kind)
         break;
     }
     const char *shape = shapes[kind];
-    for (uint32_t v = 0; v < pawl_op_form(kind)->view_count; v++, shape += 3)
+    for (uint32_t v = 0; v < pawl_op_form_of(kind)->view_count; v++, shape += 3)
         op.views[v] = (struct pawl_view){.arena = PAWL_WORK,
                                          .rows = size_of(shape[0]),
                                          .cols = size_of(shape[1]),
@@ -180,7 +180,7 @@ START_TEST(every_operation_checks_rows_and_columns_of_each_of_its_views)
     const uint64_t float_count[PAWL_ARENA_COUNT] = {[PAWL_WORK] = 1000000};
     for (int k = 0; k < PAWL_OP_KIND_COUNT; k++) {
         enum pawl_op_kind kind = (enum pawl_op_kind)k;
-        const struct pawl_op_form *form = pawl_op_form(kind);
+        const struct pawl_op_form *form = pawl_op_form_of(kind);
         struct pawl_err err = {0};
         struct pawl_op op = example(kind);
         ck_assert_uint_eq(strlen(shapes[k]), 3 * form->view_count - 1);
@@ -206,7 +206,7 @@ START_TEST(every_operation_refuses_overlaps_of_what_it_writes)
 {
     const uint64_t float_count[PAWL_ARENA_COUNT] = {[PAWL_WORK] = 1000000};
     for (int k = 0; k < PAWL_OP_KIND_COUNT; k++) {
-        const struct pawl_op_form *form = pawl_op_form((enum pawl_op_kind)k);
+        const struct pawl_op_form *form = pawl_op_form_of((enum pawl_op_kind)k);
         for (uint32_t w = 0; w < form->output_count; w++)
             for (uint32_t v = 0; v < form->view_count; v++) {
                 struct pawl_err err = {0};
