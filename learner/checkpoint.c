@@ -161,6 +161,9 @@ int pawl_checkpoint_open(struct pawl_checkpoint *saver,
     if (code != 0)
         goto fail;
 
+    /* An exchange of names before which a writer died must not come back once the older one,
+     * which is a leftover then, is gone. */
+    (void)pawl_io_sync_folder(writer->io, writer->folder);
     struct sweep sweep = {.writer = writer};
     code = pawl_io_list(writer->io, writer->folder, sweep_one, &sweep);
     saver->leftover_count = sweep.count;
@@ -295,8 +298,6 @@ int pawl_checkpoint_begin(struct pawl_checkpoint *saver, uint64_t step, double s
         return pawl_err_set(err, EBUSY, "a checkpoint is being written");
     }
     const struct pawl_checkpoint_entry *entry = find_entry(writer, step);
-    if (entry && entry->is_committed)
-        return pawl_err_set(err, EEXIST, "checkpoint %06" PRIu64 " is there already", step);
     if (!entry && writer->entry_count == PAWL_CHECKPOINT_ENTRIES_MAX)
         return pawl_err_set(err, ENOSPC, "%u checkpoints in one run; let fewer be kept",
                             PAWL_CHECKPOINT_ENTRIES_MAX);
@@ -309,6 +310,7 @@ int pawl_checkpoint_begin(struct pawl_checkpoint *saver, uint64_t step, double s
         return code;
 
     writer->is_replacing = entry != NULL;
+    writer->has_no_exchange = writer->has_replaced = false;
     writer->manifest.step = step;
     writer->manifest.score = score;
     writer->manifest.saved_unix_s = (uint64_t)time(NULL);
@@ -422,6 +424,7 @@ static void fail(struct pawl_checkpoint *saver, int code, const char *what)
         pawl_err_set(&writer->failure, code, "%s", text);
         if (writer->is_renamed)
             note_entry(writer, false); /* whether it survives a power cut, nobody knows */
+        writer->has_replaced = false;  /* nor, then, which of the two has the number */
         begin_step(saver, STEP_ABANDON);
     }
 }
@@ -477,7 +480,6 @@ static void end_step(struct pawl_checkpoint *saver)
 
     switch (writer->step) {
     case STEP_RENAME:
-        writer->is_temp_there = false;
         note_entry(writer, true);
         begin_step(saver, STEP_LINK);
         break;
@@ -501,6 +503,22 @@ static void end_step(struct pawl_checkpoint *saver)
     }
 }
 
+/* The new folder has its number; what had it before is to go. */
+static void note_renamed(struct pawl_checkpoint_writer *writer, enum pawl_io_op_kind kind)
+{
+    writer->is_renamed = true;
+    writer->has_replaced = writer->is_replacing;
+    writer->is_temp_there = false;
+    if (kind == PAWL_IO_OP_EXCHANGE)
+        strcpy(writer->trash_name, writer->temp_name);
+}
+
+/* The file system has no such thing, or somebody has taken the older one away. */
+static bool cannot_exchange(int code)
+{
+    return code == EINVAL || code == ENOSYS || code == EOPNOTSUPP || code == ENOENT;
+}
+
 /* The chain has ended, or was cut. */
 static void look_at_results(struct pawl_checkpoint *saver)
 {
@@ -513,9 +531,8 @@ static void look_at_results(struct pawl_checkpoint *saver)
         struct pawl_io_op *op = &writer->ops[writer->op_next];
         if (pawl_io_op_is_complete(op) || goes_on ||
             pawl_checkpoint_is_dispensable(op, (int)-op->result)) {
-            if (op->kind == PAWL_IO_OP_RENAME && writer->step == STEP_RENAME &&
-                op->name == writer->temp_name)
-                writer->is_renamed = true;
+            if (writer->step == STEP_RENAME && op->name == writer->temp_name)
+                note_renamed(writer, op->kind);
             bool was_cut = !goes_on && !pawl_io_op_is_complete(op);
             writer->op_next++;
             if (was_cut)
@@ -531,6 +548,11 @@ static void look_at_results(struct pawl_checkpoint *saver)
             if ((code == EINTR || code == EAGAIN) && !is_sync &&
                 writer->retry_count++ < RETRIES_MAX)
                 break;
+            if (op->kind == PAWL_IO_OP_EXCHANGE && cannot_exchange(code)) {
+                writer->has_no_exchange = true;
+                begin_step(saver, STEP_RENAME);
+                return;
+            }
             char what[PAWL_ERR_TEXT_BYTES];
             pawl_checkpoint_describe_op(op, what, sizeof(what));
             fail(saver, code, what);
@@ -549,6 +571,9 @@ static void go_on(struct pawl_checkpoint *saver)
     struct pawl_checkpoint_writer *writer = saver->writer;
     if (writer->step == STEP_AWAIT_CHECKSUMS && has_checksums(writer)) {
         begin_step(saver, STEP_MANIFEST);
+    } else if (writer->step == STEP_RESTING && !writer->is_ended && writer->has_replaced) {
+        writer->has_replaced = false;
+        begin_step(saver, STEP_REMOVE);
     } else if (writer->step == STEP_RESTING && !writer->is_ended && writer->is_trash_due) {
         writer->victim = pawl_checkpoint_find_victim(writer);
         writer->is_trash_due = writer->victim >= 0;
@@ -561,8 +586,9 @@ static enum pawl_checkpoint_state report(struct pawl_checkpoint *saver, struct p
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
     if (!writer->is_ended)
-        return writer->step == STEP_RESTING && !writer->is_trash_due ? PAWL_CHECKPOINT_IDLE
-                                                                     : PAWL_CHECKPOINT_BUSY;
+        return writer->step == STEP_RESTING && !writer->is_trash_due && !writer->has_replaced
+                   ? PAWL_CHECKPOINT_IDLE
+                   : PAWL_CHECKPOINT_BUSY;
     writer->is_ended = false;
     if (!writer->failure.code)
         return PAWL_CHECKPOINT_DONE;

@@ -19,6 +19,10 @@
  * renamed to its number; `checkpoints` synced: only now it counts. Then `last` is replaced by a
  * link to it, and then what need not be kept is renamed to .trash-... and removed.
  *
+ * A step that is saved again takes the place of the older one, the names being exchanged: at
+ * any instant there is one or the other. On a file system that cannot exchange names there is a
+ * moment with neither; the checkpoint before it is there.
+ *
  * What is in `checkpoints` after any crash: complete numbered folders, perhaps .tmp-... and
  * .trash-... ones, which the next open removes. Who reads takes the newest valid one
  * (checkpoint_find.h); `last` is only a hint.
@@ -126,8 +130,8 @@ bool pawl_checkpoint_is_due(struct pawl_checkpoint *saver, uint64_t now_ns,
                             uint64_t update_count);
 
 /* Begins to save. The files' texts and bytes are borrowed until DONE or FAILED; a higher score
- * is better, NaN is none. -EBUSY while one is in flight (counted as skipped), -EEXIST when this
- * step is saved already. Nothing is allocated. */
+ * is better, NaN is none. One of the same step is replaced. -EBUSY while one is in flight
+ * (counted as skipped). Nothing is allocated. */
 int pawl_checkpoint_begin(struct pawl_checkpoint *saver, uint64_t step, double score,
                           const struct pawl_checkpoint_file *files, size_t file_count,
                           uint64_t now_ns, struct pawl_err *err);

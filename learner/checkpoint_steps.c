@@ -174,11 +174,15 @@ static int fill_manifest(struct pawl_checkpoint_writer *writer)
     return 0;
 }
 
+/* At no instant is there neither the older one nor the newer, where names can be exchanged. */
 static void fill_rename(struct pawl_checkpoint_writer *writer)
 {
-    if (writer->is_replacing)
+    enum pawl_io_op_kind kind = PAWL_IO_OP_RENAME;
+    if (writer->is_replacing && writer->has_no_exchange)
         add_op(writer, PAWL_IO_OP_RENAME, writer->final_name)->to = writer->trash_name;
-    add_op(writer, PAWL_IO_OP_RENAME, writer->temp_name)->to = writer->final_name;
+    else if (writer->is_replacing)
+        kind = PAWL_IO_OP_EXCHANGE;
+    add_op(writer, kind, writer->temp_name)->to = writer->final_name;
     add_op(writer, PAWL_IO_OP_SYNC_FOLDER, PAWL_CHECKPOINT_FOLDER);
 }
 
@@ -279,6 +283,7 @@ void pawl_checkpoint_describe_op(const struct pawl_io_op *op, char *text, size_t
         [PAWL_IO_OP_SYNC] = "sync",
         [PAWL_IO_OP_CLOSE] = "close",
         [PAWL_IO_OP_RENAME] = "rename",
+        [PAWL_IO_OP_EXCHANGE] = "exchange",
         [PAWL_IO_OP_UNLINK] = "remove",
         [PAWL_IO_OP_SYNC_FOLDER] = "sync folder",
         [PAWL_IO_OP_SYNC_SLOT] = "sync folder",

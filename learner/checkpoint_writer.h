@@ -46,8 +46,10 @@ struct pawl_checkpoint_writer {
     enum step step;
     bool is_ended; /* the result is to be reported */
     bool is_temp_there;
-    bool is_replacing; /* a folder of this number is there and does not count */
+    bool is_replacing;    /* a folder of this number is there */
+    bool has_no_exchange; /* so it is set aside before the new one takes its name */
     bool is_renamed;
+    bool has_replaced; /* what was replaced is to be removed */
     struct pawl_err failure;
     unsigned retry_count;
     uint64_t write_begun_ns;

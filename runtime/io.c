@@ -77,6 +77,13 @@ int pawl_io_rename(struct pawl_io *io, int folder, const char *from, const char 
     return code;
 }
 
+int pawl_io_exchange(struct pawl_io *io, int folder, const char *one, const char *other)
+{
+    int code = -EINTR;
+    PASS_RETRYING("io.exchange", code, io->exchange(io, folder, one, other));
+    return code;
+}
+
 int pawl_io_unlink(struct pawl_io *io, int folder, const char *name)
 {
     int code = -EINTR;

@@ -60,6 +60,10 @@ struct pawl_io {
     int (*sync_folder)(struct pawl_io *io, int folder);
 
     int (*rename)(struct pawl_io *io, int folder, const char *from, const char *to);
+
+    /* Both names are there and change places, at once. -EINVAL where the file system cannot. */
+    int (*exchange)(struct pawl_io *io, int folder, const char *one, const char *other);
+
     int (*unlink)(struct pawl_io *io, int folder, const char *name);
 
     int (*mkdir)(struct pawl_io *io, int folder, const char *name, mode_t mode);
@@ -93,6 +97,7 @@ int pawl_io_allocate(struct pawl_io *io, int fd, uint64_t size_bytes);
 int pawl_io_truncate(struct pawl_io *io, int fd, uint64_t size_bytes);
 int pawl_io_size(struct pawl_io *io, int fd, uint64_t *size_bytes);
 int pawl_io_rename(struct pawl_io *io, int folder, const char *from, const char *to);
+int pawl_io_exchange(struct pawl_io *io, int folder, const char *one, const char *other);
 int pawl_io_unlink(struct pawl_io *io, int folder, const char *name);
 int pawl_io_mkdir(struct pawl_io *io, int folder, const char *name, mode_t mode);
 int pawl_io_rmdir(struct pawl_io *io, int folder, const char *name);

@@ -94,6 +94,12 @@ static int faulty_rename(struct pawl_io *io, int folder, const char *from, const
             faulty->under->rename(faulty->under, folder, from, to));
 }
 
+static int faulty_exchange(struct pawl_io *io, int folder, const char *one, const char *other)
+{
+    FORWARD(PAWL_IO_CALL_EXCHANGE, folder,
+            faulty->under->exchange(faulty->under, folder, one, other));
+}
+
 static int faulty_unlink(struct pawl_io *io, int folder, const char *name)
 {
     FORWARD(PAWL_IO_CALL_UNLINK, folder, faulty->under->unlink(faulty->under, folder, name));
@@ -153,6 +159,7 @@ void pawl_io_faulty_open(struct pawl_io_faulty *faulty, struct pawl_io *under)
                 .sync = faulty_sync,
                 .sync_folder = faulty_sync_folder,
                 .rename = faulty_rename,
+                .exchange = faulty_exchange,
                 .unlink = faulty_unlink,
                 .mkdir = faulty_mkdir,
                 .rmdir = faulty_rmdir,
@@ -177,8 +184,9 @@ void pawl_io_faulty_arm(struct pawl_io_faulty *faulty, uint64_t fail_at, int cod
 const char *pawl_io_call_name(enum pawl_io_call call)
 {
     static const char *const names[PAWL_IO_CALL_COUNT] = {
-        "open",   "read",   "write", "allocate", "truncate", "size",     "sync", "sync_folder",
-        "rename", "unlink", "mkdir", "rmdir",    "symlink",  "readlink", "list", "close",
+        "open",  "read",        "write",    "allocate", "truncate", "size",
+        "sync",  "sync_folder", "rename",   "exchange", "unlink",   "mkdir",
+        "rmdir", "symlink",     "readlink", "list",     "close",
     };
     return (unsigned)call < PAWL_IO_CALL_COUNT ? names[call] : "unknown";
 }

@@ -123,6 +123,7 @@ static bool is_in_use(const struct pawl_io_mem *mem, unsigned file_index)
             return true;
     for (unsigned i = 0; i < mem->change_count; i++)
         if (mem->changes[i].file_index == file_index ||
+            mem->changes[i].other_index == file_index ||
             mem->changes[i].to.folder_index == file_index)
             return true;
     for (unsigned i = 0; i < PAWL_IO_MEM_FDS_MAX; i++)
@@ -208,14 +209,17 @@ static void apply_name_change(struct pawl_io_mem_name *names,
         forget_name(names, &change->to);
         return;
     }
-    if (change->from.name[0] != '\0')
+    if (change->kind == PAWL_IO_MEM_EXCHANGE)
+        set_name(names, &change->from, change->other_index);
+    else if (change->from.name[0] != '\0')
         forget_name(names, &change->from);
     set_name(names, &change->to, change->file_index);
 }
 
 static bool is_name_change(const struct pawl_io_mem_change *change)
 {
-    return change->kind == PAWL_IO_MEM_LINK || change->kind == PAWL_IO_MEM_UNLINK;
+    return change->kind == PAWL_IO_MEM_LINK || change->kind == PAWL_IO_MEM_EXCHANGE ||
+           change->kind == PAWL_IO_MEM_UNLINK;
 }
 
 /* Forgets the changes of which keep[i] is false, in place. */
@@ -463,6 +467,31 @@ static int mem_rename(struct pawl_io *io, int folder, const char *from, const ch
     return 0;
 }
 
+static int mem_exchange(struct pawl_io *io, int folder, const char *one, const char *other)
+{
+    struct pawl_io_mem *mem = mem_of(io);
+    struct pawl_io_mem_place places[2];
+    if (!enter(mem))
+        return -EIO;
+    int code = resolve(mem, folder, one, &places[0]);
+    if (code == 0)
+        code = resolve(mem, folder, other, &places[1]);
+    if (code != 0)
+        return code;
+    const struct pawl_io_mem_name *name = find(mem->names, &places[0]);
+    const struct pawl_io_mem_name *other_name = find(mem->names, &places[1]);
+    if (!name || !other_name)
+        return -ENOENT;
+
+    struct pawl_io_mem_change *change = add_change(mem, PAWL_IO_MEM_EXCHANGE);
+    change->file_index = name->file_index;
+    change->other_index = other_name->file_index;
+    change->to = places[1];
+    change->from = places[0];
+    apply_name_change(mem->names, change);
+    return 0;
+}
+
 /* Unlink and rmdir. */
 static int remove_name(struct pawl_io_mem *mem, int folder, const char *path, bool is_folder)
 {
@@ -593,6 +622,7 @@ void pawl_io_mem_open(struct pawl_io_mem *mem)
         .sync = mem_sync,
         .sync_folder = mem_sync_folder,
         .rename = mem_rename,
+        .exchange = mem_exchange,
         .unlink = mem_unlink,
         .mkdir = mem_mkdir,
         .rmdir = mem_rmdir,

@@ -67,9 +67,11 @@ struct pawl_io_mem_change {
         PAWL_IO_MEM_WRITE,
         PAWL_IO_MEM_TRUNCATE, /* also what allocate does to the size */
         PAWL_IO_MEM_LINK,     /* `to` now names the file; `from`, if any, no longer does */
+        PAWL_IO_MEM_EXCHANGE, /* likewise; `from` names the other file */
         PAWL_IO_MEM_UNLINK,
     } kind;
     unsigned file_index;
+    unsigned other_index;  /* of an exchange */
     uint64_t offset_bytes; /* or the new size */
     unsigned char *bytes;  /* of a write; owned */
     size_t byte_count;

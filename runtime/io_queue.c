@@ -46,6 +46,8 @@ int64_t pawl_io_queue_do(struct pawl_io_queue *queue, const struct pawl_io_op *o
         return do_close(queue, op->slot);
     case PAWL_IO_OP_RENAME:
         return pawl_io_rename(io, op->folder, op->name, op->to);
+    case PAWL_IO_OP_EXCHANGE:
+        return pawl_io_exchange(io, op->folder, op->name, op->to);
     case PAWL_IO_OP_UNLINK:
         return pawl_io_unlink(io, op->folder, op->name);
     case PAWL_IO_OP_SYNC_FOLDER:

@@ -51,6 +51,7 @@ enum pawl_io_op_kind {
     PAWL_IO_OP_SYNC,        /* slot */
     PAWL_IO_OP_CLOSE,       /* slot */
     PAWL_IO_OP_RENAME,      /* folder, name, to */
+    PAWL_IO_OP_EXCHANGE,    /* folder, name, to, which is there too */
     PAWL_IO_OP_UNLINK,      /* folder, name */
     PAWL_IO_OP_SYNC_FOLDER, /* folder */
     PAWL_IO_OP_SYNC_SLOT,   /* slot, which was opened as a folder */

@@ -72,6 +72,12 @@ static int sys_rename(struct pawl_io *io, int folder, const char *from, const ch
     return renameat(folder, from, folder, to) != 0 ? -errno : 0;
 }
 
+static int sys_exchange(struct pawl_io *io, int folder, const char *one, const char *other)
+{
+    (void)io;
+    return renameat2(folder, one, folder, other, RENAME_EXCHANGE) != 0 ? -errno : 0;
+}
+
 static int sys_unlink(struct pawl_io *io, int folder, const char *name)
 {
     (void)io;
@@ -152,6 +158,7 @@ static struct pawl_io sys = {
     .sync = sys_sync,
     .sync_folder = sys_sync_folder,
     .rename = sys_rename,
+    .exchange = sys_exchange,
     .unlink = sys_unlink,
     .mkdir = sys_mkdir,
     .rmdir = sys_rmdir,

@@ -160,6 +160,9 @@ static void prepare(struct io_uring_sqe *sqe, const struct pawl_io_op *op, size_
     case PAWL_IO_OP_RENAME:
         io_uring_prep_renameat(sqe, op->folder, op->name, op->folder, op->to, 0);
         break;
+    case PAWL_IO_OP_EXCHANGE:
+        io_uring_prep_renameat(sqe, op->folder, op->name, op->folder, op->to, RENAME_EXCHANGE);
+        break;
     case PAWL_IO_OP_UNLINK:
         io_uring_prep_unlinkat(sqe, op->folder, op->name, 0);
         break;

@@ -112,17 +112,54 @@ START_TEST(the_newest_are_kept_and_the_best)
 }
 END_TEST
 
-START_TEST(a_step_is_saved_once)
+/* Saves another content under a number, until nothing is left to do. */
+static void save_again(uint64_t step, uint64_t content)
+{
+    rig_fill(&rig, content);
+    ck_assert_msg(pawl_checkpoint_begin(&rig.saver, step, NAN, rig.files, 3, 0, &err) == 0,
+                  "%s", err.text);
+    ck_assert_msg(pawl_checkpoint_wait(&rig.saver, UINT64_MAX, &err) == PAWL_CHECKPOINT_DONE,
+                  "%s", err.text);
+    ck_assert_int_eq(pawl_checkpoint_wait(&rig.saver, UINT64_MAX, &err), PAWL_CHECKPOINT_IDLE);
+}
+
+START_TEST(a_step_that_is_saved_again_replaces_the_older_one_with_every_runner)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        scratch_open(&scratch);
+        struct pawl_checkpoint_setup setup = setup_here(kinds[i]);
+        open_rig(&setup);
+        save(4, NAN);
+        save(5, NAN);
+        save_again(5, 77);
+        save_again(5, 78);
+        ck_assert_str_eq(rig.saver.warning, "");
+        rig_expect(pawl_io_sys(), scratch_path(&scratch, "checkpoints/000005"), 78);
+        ck_assert_int_eq(folder_count(), 3); /* with `last`: what was replaced is gone */
+        rig_close(&rig);
+        scratch_close(&scratch);
+    }
+}
+END_TEST
+
+#ifdef PAWL_FAULTS
+START_TEST(where_names_cannot_be_exchanged_the_older_one_is_set_aside)
 {
     scratch_open(&scratch);
     struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
     open_rig(&setup);
     save(5, NAN);
-    ck_assert_int_eq(pawl_checkpoint_begin(&rig.saver, 5, NAN, rig.files, 3, 0, &err), -EEXIST);
+    ck_assert_int_eq(pawl_fault_arm("io.exchange:error=EINVAL@1", &err), 0);
+    save_again(5, 77);
+    ck_assert_uint_eq(pawl_fault_passages("io.exchange"), 1);
+    pawl_fault_disarm();
+    rig_expect(pawl_io_sys(), scratch_path(&scratch, "checkpoints/000005"), 77);
+    ck_assert_int_eq(folder_count(), 2);
     rig_close(&rig);
     scratch_close(&scratch);
 }
 END_TEST
+#endif
 
 START_TEST(what_the_run_did_not_go_on_from_is_replaced)
 {
@@ -141,7 +178,7 @@ START_TEST(what_the_run_did_not_go_on_from_is_replaced)
     ck_assert_int_eq(pawl_checkpoint_wait(&rig.saver, 0, &err), PAWL_CHECKPOINT_DONE);
     rig_expect(pawl_io_sys(), scratch_path(&scratch, "checkpoints/000010"), 77);
     rig_close(&rig);
-    open_rig(&setup); /* and what it replaced is a leftover */
+    open_rig(&setup); /* closed too soon, what it replaced is a leftover */
     ck_assert_uint_eq(rig.saver.leftover_count, 1);
     ck_assert_int_eq(folder_count(), 3);
     rig_close(&rig);
@@ -327,14 +364,16 @@ START_TEST(what_cannot_be_removed_is_removed_later)
 END_TEST
 
 #define FAULT_TESTS                                                                            \
-    a_step_that_fails_leaves_older_ones_and_three_in_a_row_are_told,                           \
+    where_names_cannot_be_exchanged_the_older_one_is_set_aside,                                \
+        a_step_that_fails_leaves_older_ones_and_three_in_a_row_are_told,                       \
         a_link_that_cannot_be_replaced_is_a_warning, what_cannot_be_removed_is_removed_later,
 #else
 #define FAULT_TESTS
 #endif
 
 PAWL_TEST_MAIN("checkpoint", a_save_is_a_numbered_folder_that_last_points_to_with_every_runner,
-               the_newest_are_kept_and_the_best, a_step_is_saved_once,
+               the_newest_are_kept_and_the_best,
+               a_step_that_is_saved_again_replaces_the_older_one_with_every_runner,
                what_the_run_did_not_go_on_from_is_replaced,
                leftovers_of_dead_writers_are_removed,
                FAULT_TESTS one_is_in_flight_and_the_next_is_skipped_and_counted,

@@ -18,15 +18,18 @@ static struct pawl_checkpoint_setup setup_on(struct pawl_io *io)
     return rig_setup(io, PAWL_IO_QUEUE_INLINE, RUN);
 }
 
-/* Opens and saves the steps 1 to `count`; the last that was reported as done, or 0. */
+/* Opens and saves the steps 1 to `count`, the last of them twice; the last that was reported as
+ * done, or 0. */
 static uint64_t save_some(uint64_t count)
 {
     struct pawl_checkpoint_setup setup = setup_on(&mem.io);
     uint64_t done_step = 0;
     if (rig_open(&rig, &setup, NULL) == 0)
-        for (uint64_t step = 1; step <= count; step++)
-            if (rig_save(&rig, step, NAN, NULL) == PAWL_CHECKPOINT_DONE)
-                done_step = step;
+        for (uint64_t step = 1; step <= count + 1; step++) {
+            uint64_t number = step <= count ? step : count;
+            if (rig_save(&rig, number, NAN, NULL) == PAWL_CHECKPOINT_DONE)
+                done_step = number;
+        }
     rig_close(&rig);
     return done_step;
 }

@@ -105,6 +105,12 @@ static void use_folders(struct pawl_io *io, const char *folder_path)
     ck_assert_int_eq(pawl_io_symlink(io, folder, "c", "last"), 0);
     ck_assert_int_eq(pawl_io_symlink(io, folder, "d", "last"), -EEXIST);
     ck_assert_int_eq(pawl_io_symlink(io, folder, "000500", "new"), 0);
+    ck_assert_int_eq(pawl_io_exchange(io, folder, "new", "none"), -ENOENT);
+    ck_assert_int_eq(pawl_io_exchange(io, folder, "none", "new"), -ENOENT);
+    ck_assert_int_eq(pawl_io_exchange(io, folder, "full", "c"), 0);
+    ck_assert_int_eq(pawl_io_rmdir(io, folder, "c/x"), 0);
+    ck_assert_int_eq(pawl_io_exchange(io, folder, "full", "c"), 0);
+    ck_assert_int_eq(pawl_io_rmdir(io, folder, "full"), 0);
     ck_assert_int_eq(pawl_io_rename(io, folder, "new", "last"), 0);
     ck_assert_int_eq(pawl_io_readlink(io, folder, "last", target, sizeof(target)), 0);
     ck_assert_str_eq(target, "000500");
@@ -386,6 +392,24 @@ START_TEST(a_rename_without_a_sync_can_lose_both_contents)
 }
 END_TEST
 
+START_TEST(names_are_exchanged_both_or_neither_whatever_the_cut)
+{
+    for (uint64_t seed = 0; seed < 64; seed++) {
+        pawl_io_mem_open(&mem);
+        put_file(&mem.io, "run/x", "old", true);
+        put_file(&mem.io, "run/y", "newer", true);
+        sync_run_folder(&mem.io);
+        int folder = pawl_io_open(&mem.io, PAWL_IO_CWD, "run", O_RDONLY | O_DIRECTORY, 0);
+        ck_assert_int_eq(pawl_io_exchange(&mem.io, folder, "x", "y"), 0);
+        ck_assert_int_eq(file_bytes(&mem.io, "run/x"), 5);
+        ck_assert_int_eq(file_bytes(&mem.io, "run/y"), 3);
+        pawl_io_mem_restart(&mem, PAWL_IO_CUT_SUBSET, seed);
+        ck_assert_int_eq(file_bytes(&mem.io, "run/x") + file_bytes(&mem.io, "run/y"), 8);
+        pawl_io_mem_close(&mem);
+    }
+}
+END_TEST
+
 START_TEST(after_a_cut_no_call_succeeds_and_descriptors_can_be_closed)
 {
     pawl_io_mem_open(&mem);
@@ -402,6 +426,7 @@ START_TEST(after_a_cut_no_call_succeeds_and_descriptors_can_be_closed)
     ck_assert_int_eq(pawl_io_size(&mem.io, fd, &size_bytes), -EIO);
     ck_assert_int_eq(pawl_io_sync(&mem.io, fd), -EIO);
     ck_assert_int_eq(pawl_io_rename(&mem.io, PAWL_IO_CWD, "x", "y"), -EIO);
+    ck_assert_int_eq(pawl_io_exchange(&mem.io, PAWL_IO_CWD, "x", "y"), -EIO);
     ck_assert_int_eq(pawl_io_unlink(&mem.io, PAWL_IO_CWD, "x"), -EIO);
     ck_assert_int_eq(pawl_io_mkdir(&mem.io, PAWL_IO_CWD, "z", 0700), -EIO);
     ck_assert_int_eq(pawl_io_rmdir(&mem.io, PAWL_IO_CWD, "z"), -EIO);
@@ -462,6 +487,7 @@ START_TEST(a_failed_operation_of_any_kind_cancels_the_rest_in_every_runner)
         {.kind = PAWL_IO_OP_SYNC},
         {.kind = PAWL_IO_OP_CLOSE, .slot = 2},
         {.kind = PAWL_IO_OP_RENAME, .folder = folder, .name = "missing", .to = "y"},
+        {.kind = PAWL_IO_OP_EXCHANGE, .folder = folder, .name = "x", .to = "missing"},
         {.kind = PAWL_IO_OP_UNLINK, .folder = folder, .name = "missing"},
         {.kind = PAWL_IO_OP_SYNC_FOLDER, .folder = pipe_fds[0]},
         {.kind = PAWL_IO_OP_SYNC_SLOT},
@@ -826,6 +852,7 @@ PAWL_TEST_MAIN(
     a_cut_takes_a_folder_whose_name_was_not_synced_with_all_in_it,
     files_that_nobody_names_make_room_for_others,
     a_rename_without_a_sync_can_lose_both_contents,
+    names_are_exchanged_both_or_neither_whatever_the_cut,
     after_a_cut_no_call_succeeds_and_descriptors_can_be_closed,
     a_failed_operation_of_any_kind_cancels_the_rest_in_every_runner,
     a_chain_makes_folders_and_links_in_every_runner,
