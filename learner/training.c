@@ -376,6 +376,13 @@ static int judge(struct pawl_training *training, struct pawl_err *err)
     }
 }
 
+/* An update that is done again has more steps to draw from than it had: where a run has to be
+ * the same again, none is. */
+static uint64_t mirror_period(const struct pawl_training *training)
+{
+    return training->run->deterministic ? 1 : (uint64_t)training->cfg->mirror_updates;
+}
+
 int pawl_training_update(struct pawl_training *training, struct pawl_err *err)
 {
     if (training->is_starved || pawl_training_owed(training) < 1.0)
@@ -398,13 +405,22 @@ int pawl_training_update(struct pawl_training *training, struct pawl_err *err)
         pawl_metrics_add(&training->metrics, training->report.figures[i].name,
                          training->report.figures[i].value);
     code = judge(training, err);
-    if (code == 0 &&
-        pawl_training_update_count(training) % (uint64_t)training->cfg->mirror_updates == 0)
+    if (code == 0 && pawl_training_update_count(training) % mirror_period(training) == 0)
         mirror(training, PAWL_WARM_LATEST);
     return code == 0 ? 1 : code;
 }
 
 /* --- beside it --- */
+
+static struct pawl_training_saved what_there_is(const struct pawl_training *training)
+{
+    const struct pawl_tally *tally = &training->setup.ingest->tally;
+    return (struct pawl_training_saved){
+        .update_count = pawl_training_update_count(training),
+        .version_next = pawl_tally_version_next(tally),
+        .totals = *pawl_tally_totals(tally),
+    };
+}
 
 static int begin_checkpoint(struct pawl_training *training, uint64_t now_ns,
                             struct pawl_err *err)
@@ -423,7 +439,7 @@ static int begin_checkpoint(struct pawl_training *training, uint64_t now_ns,
     const char *text = pawl_json_finish(&training->resume_text, &length, err);
     if (!text || pawl_checkpoint_tree_snap(&training->tree, &counts, text, length, err) != 0)
         return -err->code;
-    training->saving = *pawl_tally_totals(&training->setup.ingest->tally);
+    training->saving = what_there_is(training);
     pawl_stores_hurry(&training->stores);
     double score = book->counts.episodes > 0 ? book->return_mean : (double)NAN;
     return pawl_checkpoint_begin(&training->saver, counts.step, score, training->tree.files,
@@ -435,7 +451,11 @@ static void end_checkpoint(struct pawl_training *training, enum pawl_checkpoint_
 {
     const struct pawl_checkpoint *saver = &training->saver;
     if (state == PAWL_CHECKPOINT_DONE) {
-        pawl_stores_saved(&training->stores, &training->saving);
+        /* One that took the place of another is not one more that journals are kept for. */
+        if (saver->done_count == 1 ||
+            training->saving.update_count != training->saved.update_count)
+            pawl_stores_saved(&training->stores, &training->saving.totals);
+        training->saved = training->saving;
         pawl_stats_add(training->setup.stats, PAWL_LEARNER_STAT_CHECKPOINTS, 1);
         pawl_stats_set(training->setup.stats, PAWL_LEARNER_STAT_LAST_CHECKPOINT_STEP,
                        (double)saver->done_step);
@@ -513,10 +533,22 @@ void pawl_training_turn(struct pawl_training *training, uint64_t now_ns)
     uint64_t updates = pawl_training_update_count(training);
     if (pawl_checkpoint_is_due(&training->saver, training->run->deterministic ? 0 : now_ns,
                                updates) &&
-        begin_checkpoint(training, now_ns, &err) != 0 && err.code != EEXIST)
+        begin_checkpoint(training, now_ns, &err) != 0)
         pawl_log_error("checkpoint not begun", "reason=%s", err.text);
     if (pawl_metrics_is_due(&training->metrics, now_ns))
         write_metrics(training, now_ns);
+}
+
+static int save_last(struct pawl_training *training, uint64_t deadline_ns, struct pawl_err *err)
+{
+    int code = begin_checkpoint(training, pawl_clock_now_ns(), err);
+    if (code != 0)
+        return code;
+    enum pawl_checkpoint_state state = pawl_checkpoint_wait(&training->saver, deadline_ns, err);
+    end_checkpoint(training, state, err);
+    if (state == PAWL_CHECKPOINT_BUSY)
+        return pawl_err_set(err, ETIMEDOUT, "not on the disk in time");
+    return state == PAWL_CHECKPOINT_FAILED ? -err->code : 0;
 }
 
 int pawl_training_finish(struct pawl_training *training, uint64_t deadline_ns,
@@ -531,24 +563,12 @@ int pawl_training_finish(struct pawl_training *training, uint64_t deadline_ns,
     if (pawl_checkpoint_is_busy(&training->saver))
         end_checkpoint(training, pawl_checkpoint_wait(&training->saver, deadline_ns, &last),
                        &last);
-    if (pawl_training_update_count(training) == training->saver.done_step &&
-        training->saver.done_count > 0)
-        return 0;
-    int code = begin_checkpoint(training, pawl_clock_now_ns(), err);
-    if (code == -EEXIST) {
-        *err = (struct pawl_err){0};
-        return 0;
-    }
-    if (code != 0)
+    /* Records that came in since the last update are not learned from, but they count. */
+    struct pawl_training_saved now = what_there_is(training);
+    bool is_saved =
+        training->saver.done_count > 0 && memcmp(&now, &training->saved, sizeof(now)) == 0;
+    if (!is_saved && save_last(training, deadline_ns, err) != 0)
         return pawl_err_wrap(err, "last checkpoint");
-    enum pawl_checkpoint_state state =
-        pawl_checkpoint_wait(&training->saver, deadline_ns, &last);
-    end_checkpoint(training, state, &last);
-    if (state == PAWL_CHECKPOINT_BUSY)
-        return pawl_err_set(err, ETIMEDOUT, "last checkpoint: not on the disk in time");
-    if (state == PAWL_CHECKPOINT_FAILED) {
-        *err = last;
-        return pawl_err_wrap(err, "last checkpoint");
-    }
+    (void)pawl_checkpoint_wait(&training->saver, deadline_ns, NULL); /* old ones go */
     return 0;
 }

@@ -55,6 +55,12 @@ struct pawl_training_setup {
     struct pawl_io *io;
 };
 
+/* What a checkpoint has. */
+struct pawl_training_saved {
+    uint64_t update_count, version_next;
+    struct pawl_tally_totals totals;
+};
+
 /* Zeroed: closed. It must not be moved while open. */
 struct pawl_training {
     struct pawl_training_setup setup;
@@ -72,7 +78,8 @@ struct pawl_training {
     struct pawl_checkpoint_tree tree;
     struct pawl_json_writer resume_text;
     struct pawl_trainer_report report; /* of the last update */
-    struct pawl_tally_totals saving;   /* the counts of the checkpoint under way */
+    struct pawl_training_saved saving; /* the checkpoint under way */
+    struct pawl_training_saved saved;  /* the last that was committed; zeroed: none */
     uint64_t draw_offset;
     uint64_t version; /* published last, for the staleness of what comes in */
     bool is_starved;  /* the last update found no transition */
@@ -113,7 +120,7 @@ void pawl_training_turn(struct pawl_training *training, uint64_t now_ns);
 /* A version has been published: what is older is stale by so much. */
 void pawl_training_published(struct pawl_training *training, uint64_t version);
 
-/* Saves what has been learned: waits until it is committed or the time is over. */
+/* Saves what has been learned and counted: waits until it is committed or the time is over. */
 int pawl_training_finish(struct pawl_training *training, uint64_t deadline_ns,
                          struct pawl_err *err);
 

@@ -1,12 +1,5 @@
 /* A real pawl-learner that learns, killed wherever it hurts; hub and actors are the test's. */
-#include <errno.h>
-#include <math.h>
-
-#include "learner/checkpoint_find.h"
-#include "learner/checkpoint_tree.h"
-#include "learner/journal.h"
-#include "learner/resume.h"
-#include "support/learner_rig.h"
+#include "support/learn.h"
 #include "support/test.h"
 
 #define PROGRAM         PAWL_BIN_DIR "/pawl-learner"
@@ -19,120 +12,20 @@
     "[checkpoint]\nevery_updates = 20\n"                                                       \
     "[replay]\njournal_sync_period_s = 0.01\n"
 
-static struct learner_rig rig;
-static uint32_t episode_next, step_next;
-
-/* Episodes of 3 steps from two lanes as long as there is room. */
-static void produce(struct producer *producer, int record_count)
+/* After an end in order: as many updates as earned, too. */
+static struct pawl_resume end_with_all_updates(void)
 {
-    for (int i = 0; i < record_count; i++) {
-        float *state = producer_field(producer, "obs.state");
-        for (int k = 0; k < PRODUCER_OBS_COUNT; k++)
-            state[k] = sinf((float)(episode_next * 8 + step_next + (uint32_t)k));
-        bool is_put = step_next < 6 ? producer_step(producer, step_next % 2, episode_next,
-                                                    step_next / 2, 1.0f, 0)
-                                    : producer_final(producer, step_next % 2, episode_next, 3,
-                                                     PAWL_RECORD_TERMINATED);
-        if (!is_put)
-            return;
-        if (++step_next == 8) {
-            step_next = 0;
-            episode_next++;
-        }
-    }
-}
-
-static void begin_run(const char *config)
-{
-    episode_next = step_next = 0;
-    learner_rig_open(&rig, PROGRAM, config);
-    learner_rig_add_actor(&rig, 0, 64);
-}
-
-/* Serves until the learner has taken so many records of actor 0. */
-static void produce_until(uint64_t record_count)
-{
-    struct producer *producer = &rig.actors[0].producer;
-    uint64_t began_ns = pawl_clock_now_ns();
-    while (producer->tx.next < record_count || !learner_rig_is_drained(&rig, 0)) {
-        if (producer->tx.next < record_count)
-            produce(producer, 1);
-        learner_rig_serve(&rig);
-        ck_assert_msg(pawl_clock_now_ns() - began_ns < RUN_HANG_NS, "%llu of %llu records",
-                      (unsigned long long)producer->tx.next, (unsigned long long)record_count);
-    }
-}
-
-/* What the newest checkpoint says. */
-static struct pawl_resume read_checkpoint(void)
-{
-    static struct pawl_checkpoint_info info;
-    struct pawl_resume resume;
-    struct pawl_err err = {0};
-    char *text = NULL;
-    size_t length = 0;
-    ck_assert_msg(pawl_checkpoint_find(pawl_io_sys(), rig.scratch.path,
-                                       PAWL_CHECKPOINT_NEWEST_STRICT, NULL, NULL, &info,
-                                       &err) == 0,
-                  "%s", err.text);
-    ck_assert_msg(pawl_checkpoint_read(pawl_io_sys(), info.path, PAWL_CHECKPOINT_PAWL_JSON,
-                                       PAWL_CHECKPOINT_PAWL_JSON_MAX, &text, &length,
-                                       &err) == 0,
-                  "%s", err.text);
-    ck_assert_msg(pawl_resume_parse(&resume, text, length, info.path, &err) == 0, "%s",
-                  err.text);
-    ck_assert_uint_eq(info.step, resume.mark.update_count);
-    free(text);
+    struct pawl_resume resume = learn_end();
+    ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - LEARNING_STARTS);
     return resume;
-}
-
-/* Every record of the actor is in the journal of the replay, once and in its place. */
-static void check_journal(uint64_t record_count)
-{
-    static struct pawl_replay replay;
-    struct pawl_journal_loaded loaded;
-    struct pawl_err err = {0};
-    const struct pawl_replay_setup setup = {
-        .label = PAWL_REPLAY_LABEL, .spec = &rig.actors[0].producer.spec, .capacity = 100000};
-    ck_assert_msg(pawl_replay_create(&replay, &setup, &err) == 0, "%s", err.text);
-    ck_assert_msg(pawl_journal_load(pawl_io_sys(), scratch_path(&rig.scratch, "replay"),
-                                    &replay, PAWL_REPLAY_NONE, &loaded, &err) == 0,
-                  "%s", err.text);
-    ck_assert_uint_eq(loaded.frames, record_count);
-    ck_assert_uint_eq(replay.head, record_count);
-    for (uint64_t n = 0; n < record_count; n++) {
-        const struct pawl_replay_frame *frame = pawl_replay_frame(&replay, n);
-        uint64_t step = n % 8;
-        ck_assert_uint_eq(frame->episode, n / 8);
-        ck_assert_uint_eq(frame->lane, step % 2);
-        ck_assert_uint_eq(frame->step, step / 2);
-        ck_assert_uint_eq(pawl_replay_is_transition(&replay, n), step < 6);
-    }
-    pawl_replay_close(&replay);
-}
-
-/* After an end in order: everything counted, everything kept, as many updates as earned. */
-static void check_end(uint64_t record_count, uint64_t step_count)
-{
-    struct pawl_resume resume = read_checkpoint();
-    ck_assert_uint_eq(resume.totals.record_count, record_count);
-    ck_assert_uint_eq(resume.totals.frame_count, record_count);
-    ck_assert_uint_eq(resume.totals.step_count, step_count);
-    ck_assert_uint_eq(resume.mark.update_count, step_count - LEARNING_STARTS);
-    check_journal(record_count);
 }
 
 START_TEST(an_update_is_done_for_every_step_and_saved_at_the_end)
 {
-    begin_run(CONFIG);
+    learn_begin(PROGRAM, CONFIG);
     learner_rig_start(&rig, NULL);
-    produce_until(200);
-    uint64_t steps = rig.actors[0].producer.step_count;
-    ck_assert_int_eq(learner_rig_stop(&rig), 0);
-    rig.actors[0].producer.step_count = steps;
-    struct pawl_resume resume = read_checkpoint();
-    ck_assert_uint_eq(resume.totals.step_count, 150);
-    ck_assert_uint_eq(resume.mark.update_count, 150 - LEARNING_STARTS);
+    learn_until(200);
+    struct pawl_resume resume = end_with_all_updates();
     /* Another ratio would hold from here on, not for the steps before. */
     ck_assert_uint_eq(resume.mark.ratio_step_count, 150);
     ck_assert_double_eq_tol(resume.mark.ratio_credit, 150.0 - LEARNING_STARTS, 1e-6);
@@ -142,7 +35,7 @@ END_TEST
 
 START_TEST(a_replay_that_does_not_fit_is_refused_with_both_numbers)
 {
-    begin_run(CONFIG "capacity = 1000000000\n");
+    learn_begin(PROGRAM, CONFIG "capacity = 1000000000\n");
     learner_rig_start(&rig, NULL);
     LEARNER_RIG_UNTIL(&rig, learner_rig_has_ended(&rig));
     ck_assert_int_eq(rig.learner.exit.code, 3);
@@ -156,15 +49,43 @@ START_TEST(a_replay_that_does_not_fit_is_refused_with_both_numbers)
 }
 END_TEST
 
+START_TEST(what_came_in_since_the_last_update_counts_in_the_last_checkpoint)
+{
+    learn_begin(PROGRAM, CONFIG);
+    learner_rig_start(&rig, NULL);
+    learn_until(38); /* the 30th step: the checkpoint of update 20 is begun */
+    learn_until(40); /* no step: no update comes of these */
+    struct pawl_resume resume = learn_end();
+    ck_assert_uint_eq(resume.mark.update_count, 20);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_run_that_ends_before_its_first_update_is_saved_and_goes_on)
+{
+    learn_begin(PROGRAM, CONFIG);
+    learner_rig_start(&rig, NULL);
+    learn_until(8);
+    struct pawl_resume resume = learn_end();
+    ck_assert_uint_eq(resume.mark.update_count, 0);
+    for (uint64_t count = 16; count <= 80; count += 64) {
+        learn_resume();
+        learner_rig_start(&rig, NULL);
+        learn_until(count);
+        (void)end_with_all_updates();
+    }
+    learner_rig_close(&rig);
+}
+END_TEST
+
 static void die_and_go_on(const char *faults, int death_count)
 {
-    begin_run(CONFIG);
-    struct producer *producer = &rig.actors[0].producer;
+    learn_begin(PROGRAM, CONFIG);
     for (int i = 0; i < death_count; i++) {
         learner_rig_start(&rig, faults);
         uint64_t began_ns = pawl_clock_now_ns();
         while (!learner_rig_has_ended(&rig)) {
-            produce(producer, 1);
+            learn_put();
             learner_rig_serve(&rig);
             ck_assert_msg(pawl_clock_now_ns() - began_ns < RUN_HANG_NS, "%s: never reached",
                           faults);
@@ -174,12 +95,8 @@ static void die_and_go_on(const char *faults, int death_count)
         pawl_proc_close(&rig.learner);
     }
     learner_rig_start(&rig, NULL);
-    produce_until((producer->tx.next + 100) / 8 * 8);
-    struct pawl_spec spec = producer->spec;
-    uint64_t record_count = producer->tx.next, step_count = producer->step_count;
-    ck_assert_int_eq(learner_rig_stop(&rig), 0);
-    rig.actors[0].producer.spec = spec;
-    check_end(record_count, step_count);
+    learn_until((learn_count + 100) / LEARN_ROUND * LEARN_ROUND);
+    (void)end_with_all_updates();
     learner_rig_close(&rig);
 }
 
@@ -199,4 +116,6 @@ END_TEST
 
 PAWL_TEST_MAIN("training", a_replay_that_does_not_fit_is_refused_with_both_numbers,
                an_update_is_done_for_every_step_and_saved_at_the_end,
+               what_came_in_since_the_last_update_counts_in_the_last_checkpoint,
+               a_run_that_ends_before_its_first_update_is_saved_and_goes_on,
                a_learner_killed_anywhere_goes_on_with_every_transition_once)

@@ -46,6 +46,7 @@ struct learner_rig {
     struct scratch scratch;
     struct run run;
     struct pawl_proc learner;
+    bool is_resumed;
     struct learner_rig_actor actors[LEARNER_RIG_ACTORS];
 };
 
@@ -67,7 +68,10 @@ static inline void learner_rig_start(struct learner_rig *rig, const char *faults
     struct pawl_err err = {0};
     snprintf(path, sizeof(path), "%s", scratch_path(&rig->scratch, "config.toml"));
     ck_assert_int_eq(pawl_hub_invite(&rig->run.hub, PAWL_ROLE_LEARNER, 0, &fd, &err), 0);
-    const char *const argv[] = {"pawl-learner", "--config", path, "--hub", "3", NULL};
+    const char *const argv[] = {
+        "pawl-learner", "--config", path, "--hub", "3", rig->is_resumed ? "--resume" : NULL,
+        NULL,
+    };
     const struct pawl_proc_fd fds[] = {{.fd = fd, .number = 3}};
     struct pawl_proc_cfg cfg = pawl_proc_default_cfg();
     cfg.path = rig->program;
@@ -215,6 +219,14 @@ static inline int learner_rig_stop(struct learner_rig *rig)
             learner_rig_remove_actor(rig, i, true);
     LEARNER_RIG_UNTIL(rig, learner_rig_has_ended(rig));
     return rig->learner.exit.signal ? -rig->learner.exit.signal : rig->learner.exit.code;
+}
+
+/* Another run in the folder of one that has ended: a learner that is started now resumes. */
+static inline void learner_rig_reopen(struct learner_rig *rig)
+{
+    run_close(&rig->run);
+    run_open(&rig->run, NULL);
+    rig->is_resumed = true;
 }
 
 static inline void learner_rig_close(struct learner_rig *rig)
