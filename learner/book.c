@@ -9,11 +9,14 @@
 #include "runtime/clock.h"
 #include "runtime/crc32c.h"
 #include "runtime/fault.h"
+#include "runtime/log.h"
 #include "shm/record.h"
 
 #define LINE_BYTES_MAX 384u
 /* A record may cut one episode and end another. */
-#define TEXT_BYTES    (2 * PAWL_BOOK_BATCH_MAX * LINE_BYTES_MAX)
+#define BATCH_BYTES   (2 * PAWL_BOOK_BATCH_MAX * LINE_BYTES_MAX)
+#define WAITING_BYTES ((size_t)256 << 10) /* some 1,700 lines, until the disk takes them */
+#define TELL_NS       (10 * PAWL_NS_PER_S)
 #define MEAN_EPISODES 100.0 /* how far back the means look */
 #define LANE_ROOM_MIN 16u
 
@@ -44,7 +47,7 @@ int pawl_book_open(struct pawl_book *book, const struct pawl_book_cfg *cfg,
 
     err = err ? err : &unread;
     *book = (struct pawl_book){.cfg = *cfg, .tally = tally};
-    book->text = malloc(TEXT_BYTES);
+    book->text = malloc(WAITING_BYTES + BATCH_BYTES);
     if (!book->text) {
         pawl_err_set(err, ENOMEM, "out of memory");
         goto fail;
@@ -336,14 +339,43 @@ static int write_lines(struct pawl_linefile *file, const char *name, const char 
     return 0;
 }
 
+static void lose_newest_lines(struct pawl_book *book)
+{
+    while (book->text_bytes > WAITING_BYTES) {
+        const char *end = memrchr(book->text, '\n', book->text_bytes - 1);
+        book->text_bytes = end ? (size_t)(end + 1 - book->text) : 0;
+        book->lost_count++;
+    }
+}
+
+static void write_episodes(struct pawl_book *book)
+{
+    struct pawl_err err = {0};
+    if (!book->text_bytes)
+        return;
+    if (write_lines(&book->episodes, episodes_name, book->text, &book->text_bytes, &err) == 0) {
+        if (book->is_refused)
+            pawl_log_info("episodes are written again", "lost=%" PRIu64, book->lost_count);
+        book->is_refused = false;
+        return;
+    }
+    lose_newest_lines(book);
+    uint64_t now_ns = pawl_clock_now_ns();
+    if (!book->is_refused || now_ns - book->told_ns >= TELL_NS) {
+        book->told_ns = now_ns;
+        pawl_log_error("episodes not written; the run goes on, their lines wait",
+                       "bytes=%zu lost=%" PRIu64 " reason=%s", book->text_bytes,
+                       book->lost_count, err.text);
+    }
+    book->is_refused = true;
+}
+
 /* Writes the lines of the batch, and with them makes it count. */
 static int commit_batch(struct pawl_book *book, struct pawl_err *err)
 {
     struct pawl_tally_totals *totals = pawl_tally_edit_totals(book->tally);
 
-    if (book->text_bytes &&
-        write_lines(&book->episodes, episodes_name, book->text, &book->text_bytes, err) != 0)
-        return -EIO;
+    write_episodes(book);
     totals->episodes_bytes = book->episodes.size_bytes;
     PAWL_FAULT("learner.write_episodes");
     if (book->ledger_line_bytes && write_lines(&book->ledger, ledger_name, book->ledger_line,

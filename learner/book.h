@@ -20,9 +20,10 @@
  *     {"actor":0,"epoch":"9f...","first":0,"last":255,"crc32c":1234}
  *     {"actor":0,"epoch":"9f...","end":256,"crc32c":1234}          and that there were no more
  *
- * Lines are written before the commit that makes them count; what a learner that died in
- * between has written is cut off by the next one, which takes the same records and writes the
- * same lines. So neither file has a line twice or lacks one, whenever the learner dies.
+ * While the disk takes them, lines are written before the commit that makes them count; what a
+ * learner that died in between has written is cut off by the next one, which takes the same
+ * records and writes the same lines. So neither file has a line twice or lacks one, whenever
+ * the learner dies.
  *
  * Thread safety: one thread.
  */
@@ -74,8 +75,11 @@ struct pawl_book {
     struct pawl_book_cfg cfg;
     struct pawl_tally *tally; /* borrowed */
     struct pawl_linefile episodes, ledger;
-    char *text; /* lines of the batch under way, of episodes.jsonl */
+    char *text; /* lines of episodes.jsonl that are not in the file yet */
     size_t text_bytes;
+    bool is_refused;     /* the disk has not taken them */
+    uint64_t told_ns;    /* when that was said */
+    uint64_t lost_count; /* lines that there was no room for meanwhile */
     char ledger_line[256];
     size_t ledger_line_bytes;
     struct pawl_book_counts counts;
@@ -108,8 +112,10 @@ int pawl_book_take(struct pawl_book *book, struct pawl_book_ring *ring,
                    const struct pawl_ring_record *record, const unsigned char *data,
                    float reward, bool is_sound, struct pawl_err *err);
 
-/* Everything taken since the last commit counts, up to the record before `next`. On failure (a
- * disk that is full) nothing does yet, and commit may be tried again. */
+/* Everything taken since the last commit counts, up to the record before `next`. A disk that
+ * takes no line of an episode stops nothing: it is told, the lines wait for the next commit,
+ * and when there are too many the newest are lost and counted. Only a ledger has to be
+ * complete: where it cannot be written nothing counts yet, and commit may be tried again. */
 int pawl_book_commit(struct pawl_book *book, struct pawl_book_ring *ring, uint64_t next,
                      struct pawl_err *err);
 

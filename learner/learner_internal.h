@@ -56,7 +56,7 @@ struct pawl_learner {
     uint64_t published_updates;   /* updates of the version published last */
     struct pawl_book_counts told; /* what stats has of the book's counts */
     bool is_done_told;
-    bool is_held; /* the disk is full */
+    bool is_held; /* the ledger cannot be written */
 };
 
 /* --- learner.c --- */

@@ -430,29 +430,115 @@ START_TEST(lines_that_do_not_count_are_taken_back_by_the_successor)
 }
 END_TEST
 
-START_TEST(a_full_disk_is_waited_for_and_nothing_is_lost)
+/* No file may grow beyond so many bytes; the old limit. */
+static rlim_t limit_files(rlim_t bytes)
 {
     struct rlimit limit;
-    open_one(64);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = bytes;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    return before;
+}
+
+/* check writes files too: only the drain has the limit. */
+static void drain_onto_a_full_disk(void)
+{
+    rlim_t all = limit_files(10);
+    int64_t count;
+    while ((count = pawl_ingest_drain(&ingest, UINT64_MAX, &err)) > 0)
+        continue;
+    limit_files(all);
+    ck_assert_int_eq(count, 0);
+}
+
+static void open_one_without_a_ledger(void)
+{
+    scratch_open(&scratch);
+    struct pawl_ingest_cfg cfg = cfg_here();
+    cfg.book.has_ledger = false;
+    open_with(&cfg);
+    producer_open(&actor, 64);
+    add(&actor, 1);
+}
+
+START_TEST(with_a_full_disk_the_run_goes_on_and_lines_wait)
+{
+    open_one_without_a_ledger();
+    producer_episode(&actor, 0, 0, 2);
+    drain_all();
+    for (uint32_t i = 1; i <= 3; i++) {
+        producer_episode(&actor, 0, i, 2);
+        drain_onto_a_full_disk();
+        ck_assert_uint_eq(totals()->episode_count, i + 1);
+        ck_assert_uint_eq(totals()->step_count, 2 * (i + 1));
+    }
+    ck_assert_ptr_null(strstr(read_lines("episodes.jsonl"), "\"episode\":1,"));
+    producer_episode(&actor, 0, 4, 2);
+    drain_all();
+    const char *line = read_lines("episodes.jsonl");
+    for (int i = 0; i <= 4; i++) {
+        char part[32];
+        snprintf(part, sizeof(part), "\"episode\":%d,", i);
+        line = strstr(line, part); /* in their order */
+        ck_assert_ptr_nonnull(line);
+        ck_assert_ptr_null(strstr(line + 1, part));
+    }
+    ck_assert_uint_eq(totals()->episodes_bytes, ingest.book.episodes.size_bytes);
+    ck_assert_uint_eq(ingest.book.lost_count, 0);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(lines_that_wait_too_long_are_lost_and_counted)
+{
+    uint32_t count = 3200;
+    open_one_without_a_ledger();
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pawl_ring_record record = {.bytes = (uint32_t)actor.spec.record_bytes,
+                                                .flags = PAWL_RECORD_FINAL,
+                                                .episode = i};
+        producer_put(&actor, &record); /* all its steps were given up */
+        if (i % 32 == 31)
+            drain_onto_a_full_disk();
+    }
+    ck_assert_uint_eq(totals()->episode_count, count);
+    ck_assert_uint_gt(ingest.book.lost_count, 0);
+    producer_episode(&actor, 0, count, 1);
+    drain_all();
+    uint64_t lines = 0;
+    size_t length = 0;
+    char *text = scratch_read(scratch_path(&scratch, "episodes.jsonl"), &length);
+    for (const char *at = text; at && (at = strchr(at, '\n')); at++)
+        lines++;
+    free(text);
+    ck_assert_uint_eq(lines + ingest.book.lost_count, count + 1);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_ledger_waits_for_the_disk_and_nothing_is_lost)
+{
+    scratch_open(&scratch);
+    struct pawl_ingest_cfg cfg = cfg_here();
+    cfg.book.has_ledger = true;
+    open_with(&cfg);
+    producer_open(&actor, 64);
+    add(&actor, 1);
     producer_episode(&actor, 0, 0, 2);
     drain_all();
     producer_episode(&actor, 0, 1, 2);
-    uint64_t steps = totals()->step_count;
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &limit);
-    rlim_t all = limit.rlim_cur;
-    limit.rlim_cur = 10;
-    setrlimit(RLIMIT_FSIZE, &limit);
+    rlim_t all = limit_files(10);
     for (int i = 0; i < 3; i++) {
         err = (struct pawl_err){0};
         ck_assert_int_lt(pawl_ingest_drain(&ingest, UINT64_MAX, &err), 0);
-        ck_assert_ptr_nonnull(strstr(err.text, "episodes.jsonl: append"));
+        ck_assert_ptr_nonnull(strstr(err.text, "ledger.jsonl: append"));
         ck_assert(!pawl_ingest_has_work(&ingest));
     }
-    limit.rlim_cur = all;
-    setrlimit(RLIMIT_FSIZE, &limit);
+    limit_files(all);
     drain_all();
-    ck_assert_uint_eq(totals()->step_count, steps + 2);
+    ck_assert_uint_eq(totals()->step_count, 4);
     ck_assert_uint_eq(totals()->episode_count, 2);
     const char *second = strstr(read_lines("episodes.jsonl"), "\"episode\":1,");
     ck_assert_ptr_nonnull(second);
@@ -651,7 +737,9 @@ PAWL_TEST_MAIN(
     missing_steps_are_gaps_unless_the_writer_may_give_them_up,
     a_gone_ring_is_drained_and_its_episodes_are_cut, a_successor_counts_each_record_once,
     lines_that_do_not_count_are_taken_back_by_the_successor,
-    a_full_disk_is_waited_for_and_nothing_is_lost, the_goal_is_reached_exactly,
+    with_a_full_disk_the_run_goes_on_and_lines_wait,
+    lines_that_wait_too_long_are_lost_and_counted,
+    a_ledger_waits_for_the_disk_and_nothing_is_lost, the_goal_is_reached_exactly,
     in_lock_step_nobody_is_let_beyond_the_goal,
     a_writer_that_breaks_the_protocol_is_read_no_more, the_ledger_has_every_record_once,
     taking_records_allocates_nothing)
