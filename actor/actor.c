@@ -126,6 +126,9 @@ static bool is_paced(const struct pawl_actor *actor)
     return actor->rate_hz > 0.0;
 }
 
+/* With fewer, actor and learner wait for each other at every step. */
+#define LEARNING_SLOTS_MIN 64u
+
 /* What waits in the ring is old when the learner gets it, and where it learns it lets the actor
  * wait (learner.behind): an actor that is not paced has no more room than to go on meanwhile.
  */
@@ -133,6 +136,8 @@ static uint32_t slots_for_learning(const struct pawl_actor *actor, uint32_t slot
                                    uint32_t lane_count)
 {
     uint32_t enough = 2 * PAWL_OUTBOX_FRAMES_PER_LANE * lane_count;
+    if (enough < LEARNING_SLOTS_MIN)
+        enough = LEARNING_SLOTS_MIN;
     if (actor->ring->slots || is_paced(actor) || !actor->policy->ops->trainer)
         return slot_count;
     while (slot_count > PAWL_RING_SLOTS_MIN && slot_count / 2 >= enough)

@@ -232,9 +232,9 @@ static void polyak(const struct pawl_op *any, const struct pawl_cpu_memory *memo
         return;
     for (uint32_t i = 0; i < op->p.cols; i += VEC_LANES) {
         uint32_t rest = op->p.cols - i;
-        vec_store_part(
-            target + i,
-            w * vec_load_part(p + i, rest) + rest_w * vec_load_part(target + i, rest), rest);
+        vec moved = vec_rounded(w * vec_load_part(p + i, rest));
+        vec stayed = vec_rounded(rest_w * vec_load_part(target + i, rest));
+        vec_store_part(target + i, moved + stayed, rest);
     }
 }
 

@@ -37,6 +37,16 @@ VEC_INLINE void vec_store(float *p, vec v)
     memcpy(p, &v, sizeof(v));
 }
 
+/* A product as it is, rounded: what follows is not fused with it. For sums that have to be the
+ * same bits whatever a compiler fuses. */
+VEC_INLINE vec vec_rounded(vec x)
+{
+#ifdef __FMA__ /* without it nothing is fused */
+    __asm__("" : "+x"(x));
+#endif
+    return x;
+}
+
 /* The first `count` lanes, the rest being 0. */
 VEC_INLINE vec vec_load_part(const float *p, uint32_t count)
 {

@@ -63,6 +63,15 @@ static void open_all(void)
     open_stores();
 }
 
+static void close_all(void)
+{
+    pawl_stores_close(&stores);
+    pawl_ingest_close(&ingest);
+    pawl_estate_close(&estate);
+    producer_close(&actor);
+    scratch_close(&scratch);
+}
+
 static void drain_all(void)
 {
     int64_t count;
@@ -95,7 +104,7 @@ START_TEST(every_counted_record_is_a_frame_that_follows_its_lanes_last)
     ck_assert_uint_eq(pawl_replay_next(replay, 4), 6);
     ck_assert_uint_eq(pawl_replay_next(replay, 5), PAWL_REPLAY_NONE);
     ck_assert_uint_eq(transition_count(replay), 5);
-    scratch_close(&scratch);
+    close_all();
 }
 END_TEST
 
@@ -111,7 +120,7 @@ START_TEST(a_refused_step_cuts_the_link)
     ck_assert_uint_eq(replay->head, 3);
     ck_assert_uint_eq(pawl_replay_next(replay, 0), PAWL_REPLAY_NONE);
     ck_assert_uint_eq(pawl_replay_next(replay, 1), 2);
-    scratch_close(&scratch);
+    close_all();
 }
 END_TEST
 
@@ -127,7 +136,7 @@ START_TEST(a_new_episode_does_not_follow_the_one_before)
     ck_assert_uint_eq(pawl_replay_next(replay, 0), PAWL_REPLAY_NONE);
     ck_assert_uint_eq(pawl_replay_next(replay, 1), 2);
     ck_assert_uint_eq(pawl_replay_next(replay, 2), PAWL_REPLAY_NONE);
-    scratch_close(&scratch);
+    close_all();
 }
 END_TEST
 
@@ -145,7 +154,7 @@ START_TEST(interventions_are_demonstrations_too_with_what_followed)
     ck_assert_uint_eq(pawl_replay_frame(offline, 0)->step, 1);
     ck_assert_uint_eq(pawl_replay_next(offline, 1), 2);
     ck_assert_uint_eq(pawl_tally_totals(&ingest.tally)->offline_frame_count, 3);
-    scratch_close(&scratch);
+    close_all();
 }
 END_TEST
 
@@ -184,8 +193,11 @@ START_TEST(a_successor_has_every_transition_once)
     for (uint64_t n = 0; n < 8; n++)
         ck_assert_uint_eq(pawl_replay_frame(replay, n)->step, n);
     ck_assert_uint_eq(transition_count(replay), 7);
-    (void)dead_stores;
-    scratch_close(&scratch);
+    pawl_stores_close(&dead_stores);
+    pawl_ingest_close(&dead);
+    close(acks_fd);
+    close(tally_fd);
+    close_all();
 }
 END_TEST
 
