@@ -49,7 +49,8 @@ static int run_save(const char *run_path, uint64_t count, const char *acks_path,
     FILE *acks = fopen(acks_path, "we");
     if (!acks || rig_open(&rig, &setup, &err) != 0)
         return complain("open", &err);
-    for (uint64_t step = 1; step <= count; step++) {
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t step = 1 + i * 3 / 4; /* one in four takes the place of the one before */
         struct stat journal;
         if (rig_save(&rig, step, NAN, &err) != PAWL_CHECKPOINT_DONE)
             return complain("save", &err);

@@ -46,3 +46,15 @@ foreach(pair producer:13 producer:14 consumer:15)
         --expect-caught)
     set_tests_properties(proc_chaos_mutant_${mutant} PROPERTIES LABELS proc)
 endforeach()
+
+# A learner that learns, killed 500 times, and cut at 20 points.
+add_test(NAME chaos_training COMMAND proc_training_chaos)
+set_tests_properties(chaos_training PROPERTIES LABELS chaos TIMEOUT 1200
+    ENVIRONMENT "PAWL_KILLS=500;CK_TIMEOUT_MULTIPLIER=20")
+add_test(NAME chaos_exact COMMAND proc_exact)
+set_tests_properties(chaos_exact PROPERTIES LABELS chaos TIMEOUT 1200
+    ENVIRONMENT "PAWL_CUTS=20;CK_TIMEOUT_MULTIPLIER=20")
+
+# Updates per step over any 10 s: 0.1, 1 and 8, slow and fast, for 25 s each and half as long after a resume.
+add_test(NAME soak_ratio COMMAND proc_train_ratio)
+set_tests_properties(soak_ratio PROPERTIES LABELS soak TIMEOUT 1200 ENVIRONMENT "PAWL_RATIO_S=25")

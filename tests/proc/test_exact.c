@@ -2,7 +2,7 @@
  * deterministic mode, cut somewhere, give the same parameters, moments and random draws as
  * without a cut.
  *
- *     PAWL_CUTS=20 proc_exact       3 of each kind by default
+ *     PAWL_CUTS=20 proc_exact       2 of each kind by default
  */
 #include "support/learn.h"
 #include "support/test.h"
@@ -32,7 +32,7 @@ static struct state whole;
 static unsigned cut_count(void)
 {
     const char *text = getenv("PAWL_CUTS");
-    return text ? (unsigned)atoi(text) : 3;
+    return text ? (unsigned)atoi(text) : 2;
 }
 
 static void read_state(struct state *state)

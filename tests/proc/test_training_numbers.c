@@ -1,0 +1,150 @@
+/* A real pawl-learner that meets numbers which are none: in records, in what an update makes of
+ * them, and in its parameters. */
+#include "support/learn.h"
+#include "support/test.h"
+
+#define PROGRAM PAWL_BIN_DIR "/pawl-learner"
+#define CONFIG                                                                                 \
+    "[policy]\ntype = \"sac\"\n"                                                               \
+    "[policy.sac]\nhidden = [8]\nlatent_dim = 8\n"                                             \
+    "[learner]\nbatch_size = 4\nlearning_starts = 10\nmirror_updates = 5\n"                    \
+    "publish_updates = 1\nmetrics_period_s = 0.01\n"                                           \
+    "[checkpoint]\nevery_updates = 20\n"                                                       \
+    "[replay]\njournal_sync_period_s = 0.01\n"
+
+static unsigned count_in(const char *name, const char *wanted)
+{
+    size_t length = 0;
+    unsigned count = 0;
+    char *text = scratch_read(scratch_path(&rig.scratch, name), &length);
+    for (const char *at = text; at && (at = strstr(at, wanted)); at++)
+        count++;
+    free(text);
+    return count;
+}
+
+START_TEST(a_record_with_a_number_that_is_none_is_in_quarantine_and_nowhere_else)
+{
+    learn_begin(PROGRAM, CONFIG);
+    learner_rig_start(&rig, NULL);
+    learn_until(160);
+    struct producer *producer = &rig.actors[0].producer;
+    const float values[] = {NAN, INFINITY, -INFINITY};
+    for (uint32_t i = 0; i < 6; i++) {
+        float *state = producer_field(producer, "obs.state");
+        state[0] = state[1] = state[2] = 0.5f;
+        if (i >= 3)
+            state[i % 3] = values[i % 3];
+        ck_assert(producer_step(producer, 0, 100 + i, 0, i < 3 ? values[i] : 1.0f, 0));
+    }
+    LEARNER_RIG_UNTIL(&rig, learner_rig_is_drained(&rig, 0));
+    learn_until(240);
+    ck_assert_int_eq(learner_rig_stop(&rig), 0);
+    struct pawl_resume resume = learn_read_checkpoint();
+    ck_assert_uint_eq(resume.totals.refused_count, 6);
+    ck_assert_uint_eq(resume.totals.record_count, 240);
+    ck_assert_uint_eq(resume.totals.frame_count, 240); /* none of the six in the replay */
+    ck_assert_uint_eq(count_in("quarantine.jsonl", "\"reason\":"), 6);
+    ck_assert_uint_eq(count_in("log.txt", "update without effect"), 0);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+#ifdef PAWL_FAULTS
+
+/* A run of 80 rounds with this wrong in it. */
+static struct pawl_resume run_with(const char *faults)
+{
+    learn_begin(PROGRAM, CONFIG);
+    learner_rig_start(&rig, faults);
+    learn_until(640);
+    return learn_end();
+}
+
+START_TEST(a_loss_that_is_none_costs_one_update)
+{
+    struct pawl_resume resume = run_with("learner.batch:error=EDOM@30");
+    ck_assert_uint_eq(count_in("log.txt", "update without effect"), 1);
+    ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 0);
+    ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+START_TEST(three_in_a_row_are_a_way_back_to_the_last_good_state_and_other_batches)
+{
+    struct pawl_resume resume = run_with("learner.batch:error=EDOM@200;"
+                                         "learner.batch:error=EDOM@201;"
+                                         "learner.batch:error=EDOM@202");
+    ck_assert_uint_eq(count_in("log.txt", "update without effect"), 3);
+    ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 1);
+    ck_assert_uint_gt(resume.mark.draw_offset, 0);
+    ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10); /* made up for */
+    learner_rig_close(&rig);
+}
+END_TEST
+
+START_TEST(what_does_not_get_better_ends_the_run_with_a_sentence)
+{
+    learn_begin(PROGRAM, CONFIG);
+    learner_rig_start(&rig, "learner.batch:error=EDOM@200+");
+    uint64_t began_ns = pawl_clock_now_ns();
+    while (!learner_rig_has_ended(&rig)) {
+        learn_put();
+        learner_rig_serve(&rig);
+        ck_assert_uint_lt(pawl_clock_now_ns() - began_ns, RUN_HANG_NS);
+    }
+    ck_assert_int_eq(rig.learner.exit.signal, 0);
+    ck_assert_int_ne(rig.learner.exit.code, 0);
+    ck_assert_uint_eq(count_in("log.txt", "training diverges: back to the last good state 3"),
+                      1);
+    (void)learn_read_checkpoint(); /* there is a valid one */
+    learner_rig_close(&rig);
+}
+END_TEST
+
+START_TEST(parameters_that_are_none_are_not_published_and_not_kept)
+{
+    struct pawl_resume resume = run_with("learner.parameters:error=EDOM@202");
+    ck_assert_uint_gt(count_in("log.txt", "parameters not published"), 0);
+    ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 1);
+    ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+/* The state of update 205, of which none is a number, is mirrored when it dies. */
+START_TEST(a_learner_that_dies_with_parameters_that_are_none_is_followed_by_a_good_one)
+{
+    learn_begin(PROGRAM, CONFIG);
+    learner_rig_start(&rig, "learner.parameters:error=EDOM@205;learner.step:kill@206");
+    uint64_t began_ns = pawl_clock_now_ns();
+    while (!learner_rig_has_ended(&rig)) {
+        learn_put();
+        learner_rig_serve(&rig);
+        ck_assert_uint_lt(pawl_clock_now_ns() - began_ns, RUN_HANG_NS);
+    }
+    ck_assert_int_eq(rig.learner.exit.signal, SIGKILL);
+    pawl_proc_close(&rig.learner);
+    learner_rig_start(&rig, NULL);
+    learn_until((learn_count / LEARN_ROUND + 10) * LEARN_ROUND);
+    struct pawl_resume resume = learn_end();
+    ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10);
+    ck_assert_uint_eq(count_in("log.txt", "update without effect"), 0);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+#define FAULT_TESTS                                                                            \
+    , a_loss_that_is_none_costs_one_update,                                                    \
+        three_in_a_row_are_a_way_back_to_the_last_good_state_and_other_batches,                \
+        what_does_not_get_better_ends_the_run_with_a_sentence,                                 \
+        parameters_that_are_none_are_not_published_and_not_kept,                               \
+        a_learner_that_dies_with_parameters_that_are_none_is_followed_by_a_good_one
+#else
+#define FAULT_TESTS
+#endif
+
+PAWL_TEST_MAIN(
+    "training_numbers",
+    a_record_with_a_number_that_is_none_is_in_quarantine_and_nowhere_else FAULT_TESTS)
