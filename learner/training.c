@@ -54,14 +54,23 @@ static void mirror(struct pawl_training *training, enum pawl_warm_kind kind)
     pawl_warm_put(&training->warm, kind, block, &mark);
 }
 
-/* Puts a warm state back. -ENOENT: there is none. */
+static bool is_finite(const float *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(numbers[i]))
+            return false;
+    return true;
+}
+
+/* Puts a warm state back. -ENOENT: there is none, or none of sense. */
 static int go_back(struct pawl_training *training, enum pawl_warm_kind kind,
                    struct pawl_warm_mark *mark, struct pawl_err *err)
 {
     const struct pawl_trainer_ops *ops = training->setup.policy->trainer;
     size_t byte_count = 0;
     void *block = ops->state(training->trainer, &byte_count);
-    if (!pawl_warm_get(&training->warm, kind, block, mark))
+    if (!pawl_warm_get(&training->warm, kind, block, mark) ||
+        !is_finite(block, byte_count / sizeof(float)))
         return -ENOENT;
     return ops->restore(training->trainer, err);
 }
@@ -81,6 +90,8 @@ static int open_warm(struct pawl_training *training, struct pawl_warm_mark *mark
                          err) != 0)
         return -err->code;
     int code = go_back(training, PAWL_WARM_LATEST, mark, err);
+    if (code == -ENOENT)
+        code = go_back(training, PAWL_WARM_GOOD, mark, err);
     *is_warm = code == 0;
     return code == -ENOENT ? 0 : code;
 }
@@ -220,7 +231,10 @@ static int fill(void *arg, struct pawl_batch *batch, uint64_t draw, struct pawl_
     struct pawl_training *training = arg;
     const struct pawl_sampler *sampler = &training->stores.sampler.base;
     PAWL_FAULT("learner.sample");
-    return sampler->fill(sampler->arg, batch, training->draw_offset + draw, err);
+    int code = sampler->fill(sampler->arg, batch, training->draw_offset + draw, err);
+    if (code == 0 && PAWL_FAULT_ERRNO("learner.batch")) /* a test wants it spoilt */
+        batch->reward[0] = NAN;
+    return code;
 }
 
 static void prioritise(void *arg, const uint64_t *frames, const float *errors, uint32_t count)
@@ -383,6 +397,16 @@ static uint64_t mirror_period(const struct pawl_training *training)
     return training->run->deterministic ? 1 : (uint64_t)training->cfg->mirror_updates;
 }
 
+#ifdef PAWL_FAULTS
+/* A test wants no parameter to be a number. */
+static void spoil(struct pawl_training *training)
+{
+    size_t byte_count = 0;
+    void *block = training->setup.policy->trainer->state(training->trainer, &byte_count);
+    memset(block, 0xff, byte_count);
+}
+#endif
+
 int pawl_training_update(struct pawl_training *training, struct pawl_err *err)
 {
     if (training->is_starved || pawl_training_owed(training) < 1.0)
@@ -398,6 +422,10 @@ int pawl_training_update(struct pawl_training *training, struct pawl_err *err)
     }
     if (code != 0)
         return pawl_err_wrap(err, "update");
+#ifdef PAWL_FAULTS
+    if (PAWL_FAULT_ERRNO("learner.parameters"))
+        spoil(training);
+#endif
     pawl_stats_add(training->setup.stats, PAWL_LEARNER_STAT_UPDATES, 1);
     pawl_stats_record(training->setup.stats, PAWL_LEARNER_STAT_UPDATE_NS,
                       pawl_clock_now_ns() - began_ns);
@@ -405,7 +433,9 @@ int pawl_training_update(struct pawl_training *training, struct pawl_err *err)
         pawl_metrics_add(&training->metrics, training->report.figures[i].name,
                          training->report.figures[i].value);
     code = judge(training, err);
-    if (code == 0 && pawl_training_update_count(training) % mirror_period(training) == 0)
+    /* One without effect has left nothing to keep, or something that nobody should keep. */
+    if (code == 0 && !training->report.is_skipped &&
+        pawl_training_update_count(training) % mirror_period(training) == 0)
         mirror(training, PAWL_WARM_LATEST);
     return code == 0 ? 1 : code;
 }
@@ -531,7 +561,8 @@ void pawl_training_turn(struct pawl_training *training, uint64_t now_ns)
     pawl_stores_poll(&training->stores, now_ns);
     end_checkpoint(training, pawl_checkpoint_poll(&training->saver, &err), &err);
     uint64_t updates = pawl_training_update_count(training);
-    if (pawl_checkpoint_is_due(&training->saver, training->run->deterministic ? 0 : now_ns,
+    if (!training->report.is_skipped &&
+        pawl_checkpoint_is_due(&training->saver, training->run->deterministic ? 0 : now_ns,
                                updates) &&
         begin_checkpoint(training, now_ns, &err) != 0)
         pawl_log_error("checkpoint not begun", "reason=%s", err.text);
