@@ -37,7 +37,8 @@ static const char bash_driver[] =
     "    else\n"
     "        found=$(_pawl_words \"operands $verb\")\n"
     "        [[ -n $current ]] && found+=\" $(_pawl_keys \"$verb\" '')\"\n"
-    "        [[ $verb == help ]] && found+=\" $(_pawl_words \"verbs $previous\")\"\n"
+    "        [[ $verb == help && -n $(_pawl_words \"verbs $previous\") ]] &&\n"
+    "            found=$(_pawl_words \"verbs $previous\")\n"
     "    fi\n"
     "    COMPREPLY=($(compgen -P \"$begin\" -W \"$found\" -- \"$current\"))\n"
     "    if [[ ${#COMPREPLY[@]} -gt 0 && ${COMPREPLY[0]} == *= ]]; then\n"
@@ -69,7 +70,8 @@ static const char zsh_driver[] =
     "        found=\"$(_pawl_words \"options $verb\") $(_pawl_keys \"$verb\" --)\"\n"
     "    else\n"
     "        found=$(_pawl_words \"operands $verb\")\n"
-    "        [[ $verb == help ]] && found+=\" $(_pawl_words \"verbs $previous\")\"\n"
+    "        [[ $verb == help && -n $(_pawl_words \"verbs $previous\") ]] &&\n"
+    "            found=$(_pawl_words \"verbs $previous\")\n"
     "        [[ -n $current ]] && found+=\" $(_pawl_keys \"$verb\" '')\"\n"
     "        [[ $(_pawl_words \"files $verb\") == yes ]] && _files\n"
     "    fi\n"
@@ -114,6 +116,23 @@ static void print_table_words(const struct pawl_cli_program *program, FILE *out)
         fprintf(out, " %s", (*table)->name);
 }
 
+static bool is_verb(const struct pawl_cli_program *program, const char *name)
+{
+    for (const struct pawl_cli_verb *const *verb = program->verbs; *verb; verb++)
+        if (strcmp((*verb)->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Verbs and tables; a name that both have, once. */
+static void print_topic_words(const struct pawl_cli_program *program, FILE *out)
+{
+    print_verb_words(program, NULL, out);
+    for (const struct pawl_cfg_table *const *table = program->tables; *table; table++)
+        if (!is_verb(program, (*table)->name))
+            fprintf(out, " %s", (*table)->name);
+}
+
 static void print_operands(const struct pawl_cli_program *program,
                            const struct pawl_cli_verb *verb, FILE *out)
 {
@@ -125,9 +144,8 @@ static void print_operands(const struct pawl_cli_program *program,
     if (verb->operand_choices)
         print_words(out, verb->operand_choices);
     if (verb->operand_type == PAWL_CLI_OPERAND_TOPIC)
-        print_verb_words(program, NULL, out);
-    if (verb->operand_type == PAWL_CLI_OPERAND_TOPIC ||
-        verb->operand_type == PAWL_CLI_OPERAND_TABLE)
+        print_topic_words(program, out);
+    if (verb->operand_type == PAWL_CLI_OPERAND_TABLE)
         print_table_words(program, out);
     fputs(" ;;\n", out);
 }

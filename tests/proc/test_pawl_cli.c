@@ -379,6 +379,7 @@ START_TEST(bash_completes_verbs_options_keys_values_and_files)
              "pawl completion z\n"
              "pawl help co\n"
              "pawl help config ch\n"
+             "pawl help ch\n"
              "EOF",
              bash_completes);
     assert_shell(line, 0,
@@ -400,7 +401,8 @@ START_TEST(bash_completes_verbs_options_keys_values_and_files)
                  "pawl config dump --help=ru> run\n"
                  "pawl completion z> zsh\n"
                  "pawl help co> config completion\n"
-                 "pawl help config ch> check\n",
+                 "pawl help config ch> check\n"
+                 "pawl help ch> checkpoint\n",
                  "");
     remove_folder();
 }
