@@ -34,9 +34,25 @@ static int open_file(struct pawl_book *book, struct pawl_linefile *file, const c
         return pawl_err_set(err, ENAMETOOLONG, "the folder of the run: its path is too long");
     if (pawl_linefile_open(file, book->cfg.io, path, &cfg, err) != 0)
         return -err->code;
+    if (size_bytes > file->size_bytes) {
+        pawl_log_warn("lines that count are not in their file: the power failed, or somebody "
+                      "has cut it",
+                      "file=%s lost_bytes=%" PRIu64, name, size_bytes - file->size_bytes);
+        return 0;
+    }
     if (pawl_linefile_cut(file, size_bytes, err) != 0)
         return pawl_err_wrap(err, "%s", path);
     return 0;
+}
+
+/* How long the files are is as of now: what is appended behind this counts with its batch. */
+static void note_sizes(struct pawl_book *book)
+{
+    struct pawl_tally_totals *totals = pawl_tally_edit_totals(book->tally);
+    totals->episodes_bytes = book->episodes.size_bytes;
+    if (book->cfg.has_ledger)
+        totals->ledger_bytes = book->ledger.size_bytes;
+    pawl_tally_commit(book->tally);
 }
 
 int pawl_book_open(struct pawl_book *book, const struct pawl_book_cfg *cfg,
@@ -57,6 +73,7 @@ int pawl_book_open(struct pawl_book *book, const struct pawl_book_cfg *cfg,
     if (cfg->has_ledger &&
         open_file(book, &book->ledger, ledger_name, totals->ledger_bytes, err) != 0)
         goto fail;
+    note_sizes(book);
     return 0;
 
 fail:

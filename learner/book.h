@@ -87,7 +87,8 @@ struct pawl_book {
     double length_mean;
 };
 
-/* Opens the files, and takes back from them what does not count. */
+/* Opens the files, and takes back from them what does not count. A file that is shorter than
+ * what counts, as after a power cut, is said and goes on from its end. */
 int pawl_book_open(struct pawl_book *book, const struct pawl_book_cfg *cfg,
                    struct pawl_tally *tally, struct pawl_err *err);
 

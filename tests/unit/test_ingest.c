@@ -430,6 +430,30 @@ START_TEST(lines_that_do_not_count_are_taken_back_by_the_successor)
 }
 END_TEST
 
+/* A checkpoint is on the disk before the lines that it counts. */
+START_TEST(a_run_goes_on_whose_last_lines_went_with_the_power)
+{
+    size_t length = 0, size_bytes = 0;
+    open_one(64);
+    const struct pawl_ingest_cfg cfg = cfg_here();
+    producer_episode(&actor, 0, 0, 2);
+    producer_episode(&actor, 0, 1, 2);
+    drain_all();
+    free(scratch_read(scratch_path(&scratch, "episodes.jsonl"), &length));
+    ck_assert_int_eq(truncate(scratch_path(&scratch, "episodes.jsonl"), (off_t)length - 5), 0);
+    ck_assert_int_eq(truncate(scratch_path(&scratch, "ledger.jsonl"), 0), 0);
+    succeed(&cfg);
+    ck_assert_uint_eq(totals()->episode_count, 2);
+    producer_episode(&actor, 0, 2, 2);
+    drain_all();
+    ck_assert_ptr_null(strstr(read_lines("episodes.jsonl"), "\"episode\":1,"));
+    ck_assert_ptr_nonnull(strstr(read_lines("episodes.jsonl"), "\"episode\":2,"));
+    free(scratch_read(scratch_path(&scratch, "episodes.jsonl"), &size_bytes));
+    ck_assert_uint_eq(totals()->episodes_bytes, size_bytes);
+    scratch_close(&scratch);
+}
+END_TEST
+
 /* No file may grow beyond so many bytes; the old limit. */
 static rlim_t limit_files(rlim_t bytes)
 {
@@ -737,6 +761,7 @@ PAWL_TEST_MAIN(
     missing_steps_are_gaps_unless_the_writer_may_give_them_up,
     a_gone_ring_is_drained_and_its_episodes_are_cut, a_successor_counts_each_record_once,
     lines_that_do_not_count_are_taken_back_by_the_successor,
+    a_run_goes_on_whose_last_lines_went_with_the_power,
     with_a_full_disk_the_run_goes_on_and_lines_wait,
     lines_that_wait_too_long_are_lost_and_counted,
     a_ledger_waits_for_the_disk_and_nothing_is_lost, the_goal_is_reached_exactly,
