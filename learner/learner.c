@@ -404,15 +404,17 @@ int pawl_learner_run(struct pawl_learner *learner, struct pawl_err *err)
 
     (void)pawl_peer_state(&learner->peer, PAWL_STATE_STARTING, 0, NULL, NULL);
     for (;;) {
-        uint64_t now_ns = pawl_clock_now_ns();
-        if (now_ns - learner->heard_ns >= HEAR_PERIOD_NS) {
-            learner->heard_ns = now_ns;
+        if (pawl_clock_now_ns() - learner->heard_ns >= HEAR_PERIOD_NS) {
+            learner->heard_ns = pawl_clock_now_ns();
             if (pawl_learner_hear(learner, err) != 0)
                 return pawl_err_wrap(err, "learner");
         }
         if (atomic_load_explicit(learner->setup.is_stopping, memory_order_relaxed))
-            pawl_learner_stop(learner, PAWL_LEARNER_STOP, now_ns + PAWL_LEARNER_ORPHAN_NS_MAX);
+            pawl_learner_stop(learner, PAWL_LEARNER_STOP,
+                              pawl_clock_now_ns() + PAWL_LEARNER_ORPHAN_NS_MAX);
 
+        /* Behind all that was opened and noted while hearing: no time since is below 0. */
+        uint64_t now_ns = pawl_clock_now_ns();
         count = drain(learner);
         int updated = update(learner, err);
         if (updated < 0)

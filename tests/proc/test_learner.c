@@ -247,6 +247,32 @@ START_TEST(a_learner_whose_supervisor_died_ends_by_itself)
 }
 END_TEST
 
+/* Records that are committed while it waits for silence. The times are those of a machine that
+ * was not too busy to try. */
+START_TEST(what_actors_commit_after_the_supervisors_death_is_counted)
+{
+    uint64_t took_ns = PAWL_NS_PER_S;
+    for (int try = 0; try < 20 && took_ns > 200 * PAWL_NS_PER_MS; try++) {
+        learner_rig_open(&rig, PROGRAM, CONFIG);
+        learner_rig_start(&rig, NULL);
+        struct learner_rig_actor *actor = learner_rig_add_actor(&rig, 0, 64);
+        LEARNER_RIG_UNTIL(&rig, actor->bind_count > 0);
+        producer_episode(&actor->producer, 0, 0, 3);
+        LEARNER_RIG_UNTIL(&rig, learner_rig_is_drained(&rig, 0));
+        uint64_t began_ns = pawl_clock_now_ns();
+        run_close(&rig.run);
+        usleep(30000);
+        producer_episode(&actor->producer, 0, 1, 3);
+        took_ns = pawl_clock_now_ns() - began_ns;
+        uint64_t deadline_ns = pawl_clock_now_ns() + RUN_HANG_NS;
+        ck_assert_int_eq(pawl_proc_wait(&rig.learner, deadline_ns, NULL), 0);
+        read_ledger();
+        learner_rig_close(&rig);
+    }
+    ck_assert_uint_eq(ledger.record_count, 8);
+}
+END_TEST
+
 START_TEST(sigterm_ends_it_in_order)
 {
     learner_rig_open(&rig, PROGRAM, CONFIG);
@@ -285,5 +311,6 @@ PAWL_TEST_MAIN("learner", records_are_taken_in_until_the_run_is_stopped,
                the_goal_is_told_and_nothing_is_counted_beyond,
                a_learner_that_is_started_to_stop_drains_what_is_left,
                a_ring_with_another_spec_is_refused_in_a_sentence,
-               a_learner_whose_supervisor_died_ends_by_itself, sigterm_ends_it_in_order,
-               without_its_arguments_it_says_who_starts_it)
+               a_learner_whose_supervisor_died_ends_by_itself,
+               what_actors_commit_after_the_supervisors_death_is_counted,
+               sigterm_ends_it_in_order, without_its_arguments_it_says_who_starts_it)
