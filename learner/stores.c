@@ -45,8 +45,9 @@ static int open_store(struct pawl_stores *stores, struct pawl_store *store,
     return head == 0 ? 0 : load_journal(stores, &store->replay, journal_name, head, err);
 }
 
+/* head: of the frames that count. */
 static int open_journal(struct pawl_stores *stores, struct pawl_store *store, const char *name,
-                        struct pawl_err *err)
+                        uint64_t head, struct pawl_err *err)
 {
     struct pawl_journal_cfg cfg = pawl_journal_default_cfg();
     char path[PATH_MAX];
@@ -58,16 +59,27 @@ static int open_journal(struct pawl_stores *stores, struct pawl_store *store, co
     cfg.folder = path;
     cfg.sync_period_ns =
         (uint64_t)(stores->setup.cfg->journal_sync_period_s * (double)PAWL_NS_PER_S);
-    return pawl_journal_open(&store->journal, &cfg, &store->replay, err);
+    if (pawl_journal_open(&store->journal, &cfg, &store->replay, err) != 0)
+        return -err->code;
+    bool is_inherited = store->replay.segment.fd < 0;
+    if (head == 0 || is_inherited)
+        return 0;
+    /* Should this run end before its next checkpoint, the next one is resumed from here too. */
+    store->saved_head = head;
+    pawl_journal_keep(&store->journal, head);
+    return 0;
 }
 
-/* Demonstrations of a file stand before all interventions of the run. */
+/* Demonstrations of a file stand before all interventions of the run. They are loaded into a
+ * new store, and again when nothing brings them back: without a journal, or when the learner
+ * that loaded them died before the hub had its store. */
 static int load_demonstrations(struct pawl_stores *stores, struct pawl_err *err)
 {
     struct pawl_journal_loaded loaded = {0};
     struct pawl_replay *replay = &stores->offline.replay;
 
-    if (stores->setup.cfg->offline[0] == '\0' || replay->head != 0)
+    bool is_inherited = replay->segment.fd < 0;
+    if (stores->setup.cfg->offline[0] == '\0' || is_inherited || replay->sample_count > 0)
         return 0;
     if (pawl_journal_load_file(stores->setup.io, stores->setup.cfg->offline, replay, &loaded,
                                err) != 0)
@@ -131,13 +143,15 @@ int pawl_stores_open(struct pawl_stores *stores, const struct pawl_stores_setup 
     if (check_memory(stores, &online, &offline, err) != 0 ||
         open_store(stores, &stores->online, &online, PAWL_JOURNAL_FOLDER, totals.frame_count,
                    err) != 0 ||
-        open_journal(stores, &stores->online, PAWL_JOURNAL_FOLDER, err) != 0)
+        open_journal(stores, &stores->online, PAWL_JOURNAL_FOLDER, totals.frame_count, err) !=
+            0)
         goto fail;
     if (wants_offline(stores) &&
         (open_store(stores, &stores->offline, &offline, PAWL_JOURNAL_OFFLINE_FOLDER,
                     totals.offline_frame_count, err) != 0 ||
          load_demonstrations(stores, err) != 0 ||
-         open_journal(stores, &stores->offline, PAWL_JOURNAL_OFFLINE_FOLDER, err) != 0))
+         open_journal(stores, &stores->offline, PAWL_JOURNAL_OFFLINE_FOLDER,
+                      totals.offline_frame_count, err) != 0))
         goto fail;
     if (open_sampler(stores, err) != 0)
         goto fail;

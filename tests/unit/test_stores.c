@@ -4,6 +4,7 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "learner/journal_internal.h"
 #include "support/producer.h"
 #include "support/scratch.h"
 #include "support/test.h"
@@ -201,7 +202,69 @@ START_TEST(a_successor_has_every_transition_once)
 }
 END_TEST
 
+static void record_demonstrations(const char *path)
+{
+    struct pawl_journal_recorder recorder;
+    uint64_t prev = PAWL_REPLAY_NONE;
+    ck_assert_int_eq(
+        pawl_journal_recorder_open(&recorder, pawl_io_sys(), path, &ingest.spec, &err), 0);
+    for (uint32_t step = 0; step < 5; step++) {
+        const struct pawl_replay_frame frame = {
+            .prev = prev, .step = step, .flags = PAWL_RECORD_STEP};
+        ck_assert_int_eq(pawl_journal_recorder_put(&recorder, &frame, actor.data, &prev, &err),
+                         0);
+    }
+    ck_assert_int_eq(pawl_journal_recorder_close(&recorder, &err), 0);
+}
+
+/* The next learner, or a resumed run without a journal: the tally counts them, and the store
+ * that held them is gone. */
+START_TEST(demonstrations_whose_store_is_gone_are_loaded_again)
+{
+    open_all();
+    pawl_stores_close(&stores);
+    snprintf(cfg.offline, sizeof(cfg.offline), "%s", scratch_path(&scratch, "demos.journal"));
+    record_demonstrations(cfg.offline);
+    for (uint64_t times = 1; times <= 3; times++) {
+        open_stores();
+        const struct pawl_replay *offline = &stores.offline.replay;
+        ck_assert_uint_eq(transition_count(offline), 4);
+        ck_assert_uint_eq(offline->sample_count, 4);
+        ck_assert_uint_eq(offline->head, 5 * times);
+        ck_assert_uint_eq(pawl_tally_totals(&ingest.tally)->offline_frame_count, 5 * times);
+        pawl_stores_close(&stores);
+    }
+    cfg.offline[0] = '\0';
+    scratch_close(&scratch);
+}
+END_TEST
+
+/* Its next checkpoint may be a long way off, or never come. */
+START_TEST(a_resumed_run_keeps_the_frames_that_it_was_resumed_with)
+{
+    open_all();
+    for (uint32_t step = 0; step < 5; step++)
+        producer_step(&actor, 0, 0, step, 1.0f, 0);
+    drain_all();
+    pawl_stores_close(&stores);
+    cfg.journal = true;
+    cfg.journal_sync_period_s = 1.0;
+    open_stores();
+    ck_assert_uint_eq(stores.online.journal.state->keep_head, 5);
+    const struct pawl_tally_totals saved = {.frame_count = 9};
+    pawl_stores_saved(&stores, &saved);
+    ck_assert_uint_eq(stores.online.journal.state->keep_head, 5); /* this one may be damaged */
+    pawl_stores_saved(&stores, &saved);
+    ck_assert_uint_eq(stores.online.journal.state->keep_head, 9);
+    pawl_stores_close(&stores);
+    cfg.journal = false;
+    scratch_close(&scratch);
+}
+END_TEST
+
 PAWL_TEST_MAIN("stores", every_counted_record_is_a_frame_that_follows_its_lanes_last,
                a_refused_step_cuts_the_link, a_new_episode_does_not_follow_the_one_before,
                interventions_are_demonstrations_too_with_what_followed,
-               a_successor_has_every_transition_once)
+               a_successor_has_every_transition_once,
+               demonstrations_whose_store_is_gone_are_loaded_again,
+               a_resumed_run_keeps_the_frames_that_it_was_resumed_with)
