@@ -287,8 +287,9 @@ static int fill(void *arg, struct pawl_batch *batch, uint64_t draw, struct pawl_
         return pawl_err_set(err, EAGAIN, "the replay holds no transition yet");
     uint32_t offline_count = offline_rows(sampler, batch->count);
     uint32_t online_count = batch->count - offline_count;
-    pick_rows(sampler, &sampler->online, picks, online_count, draw, STREAM_ONLINE);
-    pick_rows(sampler, &sampler->offline, picks + online_count, offline_count, draw,
+    uint64_t pick = sampler->draw_offset + draw;
+    pick_rows(sampler, &sampler->online, picks, online_count, pick, STREAM_ONLINE);
+    pick_rows(sampler, &sampler->offline, picks + online_count, offline_count, pick,
               STREAM_OFFLINE);
 
     for (uint32_t i = 0; i < batch->count; i++)

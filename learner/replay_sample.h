@@ -63,6 +63,7 @@ struct pawl_replay_source {
 struct pawl_replay_sampler {
     struct pawl_sampler base; /* for a trainer */
     struct pawl_replay_sampler_cfg cfg;
+    uint64_t draw_offset; /* added to the draw where rows are picked; beta grows without it */
     struct pawl_replay_source online, offline;
     struct pawl_replay_pick *picks;
 };

@@ -229,9 +229,10 @@ static int open_metrics(struct pawl_training *training, struct pawl_err *err)
 static int fill(void *arg, struct pawl_batch *batch, uint64_t draw, struct pawl_err *err)
 {
     struct pawl_training *training = arg;
-    const struct pawl_sampler *sampler = &training->stores.sampler.base;
+    struct pawl_replay_sampler *sampler = &training->stores.sampler;
     PAWL_FAULT("learner.sample");
-    int code = sampler->fill(sampler->arg, batch, training->draw_offset + draw, err);
+    sampler->draw_offset = training->draw_offset;
+    int code = sampler->base.fill(sampler, batch, draw, err);
     if (code == 0 && PAWL_FAULT_ERRNO("learner.batch")) /* a test wants it spoilt */
         batch->reward[0] = NAN;
     return code;

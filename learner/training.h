@@ -68,7 +68,7 @@ struct pawl_training {
     const struct pawl_run_cfg *run;
     bool is_open;
     struct pawl_trainer *trainer;
-    struct pawl_sampler sampler; /* stores's, with draw_offset added */
+    struct pawl_sampler sampler; /* stores's, with a fault point and draw_offset */
     struct pawl_stores stores;
     struct pawl_ratio ratio;
     struct pawl_guard guard;

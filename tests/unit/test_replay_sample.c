@@ -468,6 +468,30 @@ START_TEST(weights_make_up_for_the_probabilities)
 }
 END_TEST
 
+/* As after going back, when other batches are drawn. */
+START_TEST(beta_goes_on_when_other_rows_are_picked)
+{
+    struct pawl_replay_sampler_cfg cfg = prioritized_cfg();
+    const float priority = 4.0f;
+    const uint64_t number = 1;
+    uint64_t before[100];
+    cfg.beta = 0.5;
+    cfg.beta_draws = 100;
+    replay_rig_open(&online, 100);
+    fill_store(&online, 30, 0.0f);
+    open_sampler(&cfg, false);
+    sampler.base.prioritise(&sampler, &number, &priority, 1);
+    fill(100, 50);
+    memcpy(before, frames, sizeof(before));
+    sampler.draw_offset = UINT64_C(1) << 48;
+    fill(100, 50);
+    ck_assert_int_ne(memcmp(before, frames, sizeof(before)), 0);
+    for (uint32_t i = 0; i < 100; i++)
+        ck_assert_double_eq_tol(weights[i], frames[i] == 1 ? pow(0.25, 0.75) : 1.0, 1e-5);
+    close_all();
+}
+END_TEST
+
 START_TEST(uniform_rows_weigh_one)
 {
     const struct pawl_replay_sampler_cfg cfg = uniform_cfg();
@@ -608,8 +632,8 @@ PAWL_TEST_MAIN("replay_sample", a_batch_is_a_function_of_seed_and_draw,
                columns_go_where_they_are_wanted, a_column_that_cannot_be_is_refused,
                the_offline_part_of_a_batch_is_exact, all_rows_come_from_the_store_that_has_any,
                priorities_are_drawn_in_proportion_to_their_power,
-               weights_make_up_for_the_probabilities, uniform_rows_weigh_one,
-               a_new_frame_is_as_likely_as_the_most_wrong_one,
+               weights_make_up_for_the_probabilities, beta_goes_on_when_other_rows_are_picked,
+               uniform_rows_weigh_one, a_new_frame_is_as_likely_as_the_most_wrong_one,
                errors_about_frames_that_left_or_that_are_none_are_ignored,
                a_batch_allocates_nothing, every_row_of_any_store_equals_the_naive_model,
                the_table_holds_what_it_says)
