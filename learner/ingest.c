@@ -368,7 +368,7 @@ static int commit_pending(struct pawl_ingest *ingest, struct pawl_err *err)
     return 0;
 }
 
-int64_t pawl_ingest_drain(struct pawl_ingest *ingest, uint64_t limit, struct pawl_err *err)
+static int64_t drain(struct pawl_ingest *ingest, uint64_t limit, struct pawl_err *err)
 {
     uint64_t total = 0;
     if (commit_pending(ingest, err) != 0)
@@ -389,6 +389,13 @@ int64_t pawl_ingest_drain(struct pawl_ingest *ingest, uint64_t limit, struct paw
     return (int64_t)total;
 }
 
+int64_t pawl_ingest_drain(struct pawl_ingest *ingest, uint64_t limit, struct pawl_err *err)
+{
+    int64_t count = drain(ingest, limit, err);
+    ingest->is_held = count < 0;
+    return count;
+}
+
 static bool has_work(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring)
 {
     if (ring->state == PAWL_INGEST_GONE)
@@ -406,7 +413,7 @@ static bool has_work(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring)
 
 bool pawl_ingest_has_work(struct pawl_ingest *ingest)
 {
-    if (ingest->pending)
+    if (ingest->is_held)
         return false; /* what it waits for rings no bell */
     for (uint32_t i = 0; i < ingest->ring_end; i++)
         if (has_work(ingest, &ingest->rings[i]))

@@ -101,6 +101,7 @@ struct pawl_ingest {
     uint64_t reward_offset;
     struct pawl_ingest_ring *pending; /* whose batch could not be committed yet */
     bool is_begun;
+    bool is_held; /* the last drain could not make something count */
     struct pawl_ingest_counts counts;
 };
 
@@ -146,7 +147,8 @@ void pawl_ingest_ring_gone(struct pawl_ingest_ring *ring);
  * next drain tries again. */
 int64_t pawl_ingest_drain(struct pawl_ingest *ingest, uint64_t limit, struct pawl_err *err);
 
-/* Whether a drain would find something. */
+/* Whether a drain would find something; false after one that failed, which is to be tried again
+ * after a while. */
 bool pawl_ingest_has_work(struct pawl_ingest *ingest);
 
 /* How full the fullest ring is, 0 to 1. */

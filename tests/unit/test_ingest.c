@@ -571,6 +571,23 @@ START_TEST(a_ledger_waits_for_the_disk_and_nothing_is_lost)
 }
 END_TEST
 
+START_TEST(a_ring_that_cannot_be_ended_for_a_full_disk_is_no_work)
+{
+    struct pawl_ingest_ring *ring = open_one(64);
+    producer_step(&actor, 0, 0, 0, 1.0f, 0);
+    drain_all();
+    pawl_ingest_ring_gone(ring);
+    rlim_t all = limit_files(10);
+    int64_t count = pawl_ingest_drain(&ingest, UINT64_MAX, &err);
+    limit_files(all);
+    ck_assert_int_lt(count, 0);
+    ck_assert(!pawl_ingest_has_work(&ingest)); /* else the learner would spin */
+    ck_assert_int_eq(pawl_ingest_drain(&ingest, UINT64_MAX, &err), 0);
+    ck_assert_int_eq(ring->state, PAWL_INGEST_ENDED);
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(the_goal_is_reached_exactly)
 {
     scratch_open(&scratch);
@@ -764,7 +781,8 @@ PAWL_TEST_MAIN(
     a_run_goes_on_whose_last_lines_went_with_the_power,
     with_a_full_disk_the_run_goes_on_and_lines_wait,
     lines_that_wait_too_long_are_lost_and_counted,
-    a_ledger_waits_for_the_disk_and_nothing_is_lost, the_goal_is_reached_exactly,
+    a_ledger_waits_for_the_disk_and_nothing_is_lost,
+    a_ring_that_cannot_be_ended_for_a_full_disk_is_no_work, the_goal_is_reached_exactly,
     in_lock_step_nobody_is_let_beyond_the_goal,
     a_writer_that_breaks_the_protocol_is_read_no_more, the_ledger_has_every_record_once,
     taking_records_allocates_nothing)
