@@ -30,21 +30,21 @@ GUARD_S = 300
 REQUIREMENTS = HERE / "requirements.txt"
 
 
-def peers_folder():
+def peers_folder(variable="PAWL_PEERS", name="peers"):
     caches = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(os.environ.get("PAWL_PEERS") or pathlib.Path(caches) / "pawl" / "peers")
+    return pathlib.Path(os.environ.get(variable) or pathlib.Path(caches) / "pawl" / name)
 
 
-def install(folder):
+def install(folder, requirements=REQUIREMENTS):
     """The mark says which requirements were installed, and is written last."""
-    mark, wanted = folder / "ready", REQUIREMENTS.read_text()
+    mark, wanted = folder / "ready", requirements.read_text()
     if mark.exists() and mark.read_text() == wanted:
         return
     print(f"# installing into {folder}", file=sys.stderr, flush=True)
     mark.unlink(missing_ok=True)
-    venv.create(folder, with_pip=True)
+    venv.create(folder, with_pip=True, symlinks=True)
     pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install"]
-    subprocess.run([*pip, "-q", "--no-deps", "-r", REQUIREMENTS], check=True)
+    subprocess.run([*pip, "-q", "--no-deps", "-r", requirements], check=True)
     mark.write_text(wanted)
 
 
