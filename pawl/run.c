@@ -198,7 +198,7 @@ static bool is_finished_by_another(struct pawl_run *run, uint32_t index,
 /* A child that was asked to end and one that ended by itself, before anything is done. */
 static void take_end(struct pawl_run *run, uint32_t index, const struct pawl_child *child)
 {
-    char how[64];
+    char how[64], text[160];
     bool is_clean = is_final(&child->exit) && child->exit.code == PAWL_EXIT_DONE;
     pawl_proc_exit_text(&child->exit, how, sizeof(how));
     if (run->phase != PAWL_RUN_ON) {
@@ -209,8 +209,8 @@ static void take_end(struct pawl_run *run, uint32_t index, const struct pawl_chi
             return;
         }
         run->is_unclean = true;
-        pawl_run_fail(run, child->name, "%s while the run was ending%s%s", how,
-                      child->last_line[0] ? ": " : "", child->last_line);
+        snprintf(text, sizeof(text), "%s while the run was ending", how);
+        pawl_run_fail_child(run, child, text);
         return;
     }
     if (child->state == PAWL_CHILD_PAUSED)
@@ -218,14 +218,12 @@ static void take_end(struct pawl_run *run, uint32_t index, const struct pawl_chi
                       child->start_count);
     else if (child->state == PAWL_CHILD_QUARANTINED) {
         pawl_log_error("child is left alone", "child=%s how=%s", child->name, how);
-        pawl_run_fail(run, child->name,
-                      "died %" PRIu32 " times within %.0f s; the last time: %s%s%s",
-                      child->cfg.restart.crash_count_max,
-                      (double)child->cfg.restart.window_ns / (double)PAWL_NS_PER_S, how,
-                      child->last_line[0] ? ": " : "", child->last_line);
+        snprintf(text, sizeof(text), "died %" PRIu32 " times within %.0f s; the last time: %s",
+                 child->cfg.restart.crash_count_max,
+                 (double)child->cfg.restart.window_ns / (double)PAWL_NS_PER_S, how);
+        pawl_run_fail_child(run, child, text);
     } else if (!is_clean && !run->children[index].is_refused)
-        pawl_run_fail(run, child->name, "%s%s%s", how, child->last_line[0] ? ": " : "",
-                      child->last_line);
+        pawl_run_fail_child(run, child, how);
     else
         pawl_log_info("child ended", "child=%s how=%s", child->name, how);
 
@@ -364,7 +362,7 @@ static void on_second(void *context, const struct pawl_loop_event *event)
     if (still_ns > 0)
         fprintf(run->order.cli->out, "moving again after %.1f s\n",
                 (double)still_ns / (double)PAWL_NS_PER_S);
-    if (!run->has_told_memory && pawl_run_figures_sum(&run->figures, "actor.env_steps").count)
+    if (!run->has_told_memory && pawl_run_progress_has_moved(&run->progress))
         pawl_run_print_memory(run);
     fflush(run->order.cli->out);
 }

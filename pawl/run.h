@@ -131,6 +131,9 @@ int pawl_run_resume(struct pawl_run *run, const char *owner, struct pawl_err *er
 /* --- what it says and leaves behind (run_report.c) --- */
 
 /* The first one stays. */
+/* The first error is that a child has ended so, with what it said last. */
+void pawl_run_fail_child(struct pawl_run *run, const struct pawl_child *child, const char *how);
+
 void pawl_run_fail(struct pawl_run *run, const char *role, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -29,6 +29,42 @@ void pawl_run_fail(struct pawl_run *run, const char *role, const char *format, .
     snprintf(run->failed_role, sizeof(run->failed_role), "%s", role);
 }
 
+/* `0.7 error learner failed reason="x: \"y\""` says: x: "y". The line itself where it is of
+ * another form: it is not a child's log, or was cut. */
+static void say_reason(const char *line, char text[PAWL_SUPERVISE_LINE_BYTES])
+{
+    static const char *const names[] = {" reason=\"", " error=\""};
+    const char *from = NULL;
+    size_t length = strlen(line);
+    snprintf(text, PAWL_SUPERVISE_LINE_BYTES, "%s", line);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !from; i++) {
+        const char *found = strstr(line, names[i]);
+        from = found ? found + strlen(names[i]) : NULL;
+    }
+    if (!from || line[0] < '0' || line[0] > '9' || line[length - 1] != '"')
+        return;
+    const char *end = line + length - 1;
+    char *to = text;
+    for (; from < end; from++) {
+        if (*from == '\\' && from + 1 < end)
+            from++;
+        else if (*from == '"')
+            break; /* another field is behind it */
+        *to++ = *from;
+    }
+    if (from < end)
+        snprintf(text, PAWL_SUPERVISE_LINE_BYTES, "%s", line);
+    else
+        *to = '\0';
+}
+
+void pawl_run_fail_child(struct pawl_run *run, const struct pawl_child *child, const char *how)
+{
+    char said[PAWL_SUPERVISE_LINE_BYTES];
+    say_reason(child->last_line, said);
+    pawl_run_fail(run, child->name, "%s%s%s", how, said[0] ? ": " : "", said);
+}
+
 /* --- files --- */
 
 int pawl_run_write_config(struct pawl_run *run, struct pawl_err *err)
@@ -317,6 +353,14 @@ static bool read_last(const struct pawl_run *run, char path[PATH_MAX])
                             run->folder.path, name) < PATH_MAX;
 }
 
+/* Twice as many steps as there are, or were wanted. */
+static uint64_t next_goal(const struct pawl_run *run)
+{
+    uint64_t goal = (uint64_t)run->cfg->steps;
+    uint64_t step_count = pawl_run_figures_sum(&run->figures, "learner.steps_ingested").count;
+    return 2 * (step_count > goal ? step_count : goal);
+}
+
 /* What was learnt, and what to do with it. Nothing where nothing learns. */
 static void print_learned(const struct pawl_run *run)
 {
@@ -341,7 +385,7 @@ static void print_learned(const struct pawl_run *run)
     fprintf(out, "\ncheckpoint  %s\nnext        pawl eval %s\n", path, run->folder.path);
     fprintf(out, "            pawl train --resume=%s", run->folder.path);
     if (run->exit_code == PAWL_EXIT_DONE && run->cfg->steps > 0)
-        fprintf(out, " run.steps=%" PRId64, 2 * run->cfg->steps);
+        fprintf(out, " run.steps=%" PRIu64, next_goal(run));
     fputc('\n', out);
 }
 

@@ -96,6 +96,12 @@ static int find_checkpoint(struct pawl_run *run, struct pawl_err *err)
     }
     take_figures(run, &info);
     fprintf(run->order.cli->out, "resumes     %s, update %" PRIu64 "\n", info.path, info.step);
+    uint64_t step_count = run->figures.learner_counts[PAWL_LEARNER_STAT_STEPS_INGESTED];
+    if (run->cfg->steps > 0 && step_count >= (uint64_t)run->cfg->steps)
+        fprintf(run->order.cli->out,
+                "            %" PRIu64 " steps are taken, run.steps is %" PRId64
+                ": nothing is left to do, a larger run.steps goes on\n",
+                step_count, run->cfg->steps);
     return 0;
 }
 

@@ -22,10 +22,22 @@ static struct pawl_run_progress_sample sample_of(const struct pawl_run_figures *
     };
 }
 
+/* Whatever moves raises this. */
+static uint64_t moving_sum(const struct pawl_run_figures *figures)
+{
+    static const char *const moving[] = {"actor.env_steps", "learner.records_ingested",
+                                         "learner.updates"};
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sizeof(moving) / sizeof(moving[0]); i++)
+        sum += pawl_run_figures_sum(figures, moving[i]).count;
+    return sum;
+}
+
 void pawl_run_progress_start(struct pawl_run_progress *progress,
                              const struct pawl_run_figures *figures, uint64_t now_ns)
 {
-    *progress = (struct pawl_run_progress){.start_ns = now_ns, .moved_ns = now_ns};
+    *progress = (struct pawl_run_progress){
+        .start_ns = now_ns, .moved_ns = now_ns, .moved_sum = moving_sum(figures)};
     progress->samples[0] = sample_of(figures, now_ns);
     progress->sample_count = 1;
 }
@@ -33,11 +45,7 @@ void pawl_run_progress_start(struct pawl_run_progress *progress,
 void pawl_run_progress_sample(struct pawl_run_progress *progress,
                               const struct pawl_run_figures *figures, uint64_t now_ns)
 {
-    static const char *const moving[] = {"actor.env_steps", "learner.records_ingested",
-                                         "learner.updates"};
-    uint64_t sum = 0;
-    for (size_t i = 0; i < sizeof(moving) / sizeof(moving[0]); i++)
-        sum += pawl_run_figures_sum(figures, moving[i]).count;
+    uint64_t sum = moving_sum(figures);
     if (sum != progress->moved_sum) {
         if (progress->is_still_told)
             progress->still_ended_ns = now_ns - progress->moved_ns;
@@ -47,6 +55,11 @@ void pawl_run_progress_sample(struct pawl_run_progress *progress,
     }
     progress->samples[progress->sample_count++ % PAWL_RUN_PROGRESS_SAMPLES_MAX] =
         sample_of(figures, now_ns);
+}
+
+bool pawl_run_progress_has_moved(const struct pawl_run_progress *progress)
+{
+    return progress->moved_ns > progress->start_ns;
 }
 
 uint64_t pawl_run_progress_still_ns(struct pawl_run_progress *progress, uint64_t now_ns,
@@ -134,6 +147,7 @@ static void print_learning(const struct pawl_run_progress *progress,
     char count[PAWL_RUN_PROGRESS_TEXT_BYTES], rate[PAWL_RUN_PROGRESS_TEXT_BYTES];
     uint64_t update_count = pawl_run_figures_sum(figures, "learner.updates").count;
     struct pawl_run_sum asked = pawl_run_figures_sum(figures, "learner.update_ratio");
+    struct pawl_run_sum owed = pawl_run_figures_sum(figures, "learner.updates_owed");
     struct pawl_run_sum replay = pawl_run_figures_sum(figures, "learner.replay_size");
     struct pawl_run_sum offline = pawl_run_figures_sum(figures, "learner.offline_size");
     double ratio = pawl_run_progress_ratio(progress);
@@ -146,6 +160,9 @@ static void print_learning(const struct pawl_run_progress *progress,
         fprintf(out, "  ratio %.2f", ratio);
     if (ratio >= 0.0 && asked.gauge_max > 0.0)
         fprintf(out, " of %g", asked.gauge_max);
+    /* A step's worth is always on its way. */
+    if (owed.gauge_max >= 1.0 + asked.gauge_max)
+        print_if_any(out, "owed", (uint64_t)owed.gauge_max);
     print_if_any(out, "replay", (uint64_t)replay.gauge_max);
     print_if_any(out, "offline", (uint64_t)offline.gauge_max);
 }

@@ -49,6 +49,9 @@ void pawl_run_progress_start(struct pawl_run_progress *progress,
 void pawl_run_progress_sample(struct pawl_run_progress *progress,
                               const struct pawl_run_figures *figures, uint64_t now_ns);
 
+/* Whether anything has moved since the start, not counting what there was before. */
+bool pawl_run_progress_has_moved(const struct pawl_run_progress *progress);
+
 /* How long nothing has moved, if that is longer than still_ns_min and has not been said yet;
  * else 0. */
 uint64_t pawl_run_progress_still_ns(struct pawl_run_progress *progress, uint64_t now_ns,

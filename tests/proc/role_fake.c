@@ -2,7 +2,7 @@
  * speaks to the hub as they do and counts, and does nothing else. How it misbehaves is said by
  * the environment variable FAKE, words like
  *
- *     actor0:exit=7      ends at once with this code, and "fake: exit 7" as its last words
+ *     actor0:exit=7      ends at once with this code, and the wish in the last line of its log
  *     actor:lazy         counts nothing
  *     actor:held         says that "the ring is full: waits for the learner", counts nothing
  *     actor:deaf         ignores stop and SIGTERM
@@ -194,7 +194,8 @@ int main(int argc, char **argv)
     alarm(120); /* whatever a test does, nothing is left for long */
     note(argv[2], "starts", strcmp(argv[argc - 1], "--resume") == 0 ? "resumed" : "");
     if (wish("exit") >= 0) {
-        fprintf(stderr, "fake: exit %ld\n", wish("exit"));
+        fprintf(stderr, "0.5 error fake cannot go on error=\"the wish is \\\"exit %ld\\\"\"\n",
+                wish("exit"));
         return (int)wish("exit");
     }
     while (wish("mute") >= 0)

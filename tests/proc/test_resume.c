@@ -111,6 +111,21 @@ START_TEST(a_run_goes_on_in_its_folder_with_what_is_overridden)
 }
 END_TEST
 
+START_TEST(a_goal_that_is_reached_already_is_said_and_the_next_is_beyond_it)
+{
+    open_run();
+    save("{\"step\": 7, \"interaction_step\": 123000}\n");
+    ck_assert_int_eq(symlink("000007", in_run("checkpoints/last")), 0);
+    assert_said(resume("run.steps=1000"), 0,
+                "123000 steps are taken, run.steps is 1000: nothing is left to do");
+    assert_said(0, 0, " run.steps=246000\n");
+    ck_assert_int_eq(resume("run.steps=200000"), 0);
+    ck_assert_ptr_null(strstr(out_text, "nothing is left to do"));
+    ck_assert_ptr_nonnull(strstr(out_text, " run.steps=400000\n"));
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(without_a_valid_checkpoint_it_fails_and_nothing_changes)
 {
     open_run();
@@ -191,6 +206,7 @@ START_TEST(a_wrong_line_says_what_is_wanted)
 END_TEST
 
 PAWL_TEST_MAIN("resume", a_run_goes_on_in_its_folder_with_what_is_overridden,
+               a_goal_that_is_reached_already_is_said_and_the_next_is_beyond_it,
                without_a_valid_checkpoint_it_fails_and_nothing_changes,
                a_run_that_somebody_has_is_left_to_them,
                a_learner_that_outlives_its_supervisor_keeps_the_folder,

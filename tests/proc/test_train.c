@@ -299,7 +299,7 @@ START_TEST(an_actor_that_keeps_dying_ends_a_run_that_needs_it)
     wait_for_folder(&run);
     assert_last_line(run.err,
                      "pawl train: actor 0: died 5 times within 60 s; the last time: exit "
-                     "7: fake: exit 7");
+                     "7: the wish is \"exit 7\"");
     assert_exit_json(4, "a child died for good", "actor 0");
     ck_assert(has(in_run("ends"), "learner "));
     close_test();
@@ -344,7 +344,7 @@ START_TEST(an_actor_whose_device_is_missing_is_not_started_again)
     assert_end(&run, 3);
     wait_for_folder(&run);
     ck_assert_int_eq(starts_of("actor0", &pid), 1);
-    assert_last_line(run.err, "pawl train: actor 0: exit 3: fake: exit 3");
+    assert_last_line(run.err, "pawl train: actor 0: exit 3: the wish is \"exit 3\"");
     close_test();
 }
 END_TEST

@@ -146,9 +146,24 @@ START_TEST(a_run_that_is_resumed_has_no_rate_for_what_was_before)
 }
 END_TEST
 
+START_TEST(what_was_before_is_no_movement)
+{
+    open_at(1000 * S);
+    figures.actor_counts[PAWL_ACTOR_STAT_ENV_STEPS] = 5000;
+    pawl_run_progress_start(&progress, &figures, now_ns);
+    for (int i = 0; i < 3; i++)
+        pass(0);
+    ck_assert(!pawl_run_progress_has_moved(&progress));
+    ck_assert_uint_eq(pawl_run_progress_still_ns(&progress, now_ns, 3 * S), 3 * S);
+    pass(1);
+    ck_assert(pawl_run_progress_has_moved(&progress));
+}
+END_TEST
+
 PAWL_TEST_MAIN("run_progress", the_rate_is_that_of_the_window,
                the_rate_of_a_young_run_is_that_of_its_life,
                that_nothing_moves_is_told_once_and_its_end_too, a_learner_that_works_moves,
                numbers_are_short, a_line_says_what_there_is,
                a_line_of_a_run_that_learns_says_how,
-               a_run_that_is_resumed_has_no_rate_for_what_was_before)
+               a_run_that_is_resumed_has_no_rate_for_what_was_before,
+               what_was_before_is_no_movement)
