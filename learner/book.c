@@ -169,7 +169,7 @@ static const char *end_name(uint32_t flags)
 
 static void note_means(struct pawl_book *book, const struct pawl_tally_lane *lane)
 {
-    double count = (double)book->counts.episodes;
+    double count = (double)++book->mean_count;
     double weight = 1.0 / (count < MEAN_EPISODES ? count : MEAN_EPISODES);
     book->return_mean += weight * (lane->return_sum - book->return_mean);
     book->length_mean += weight * ((double)lane->step_count - book->length_mean);

@@ -83,7 +83,8 @@ struct pawl_book {
     char ledger_line[256];
     size_t ledger_line_bytes;
     struct pawl_book_counts counts;
-    double return_mean; /* of the last episodes that came to an end */
+    uint64_t mean_count; /* episodes in the means: those that were not cut */
+    double return_mean;  /* of the last episodes that came to an end */
     double length_mean;
 };
 

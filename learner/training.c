@@ -153,9 +153,8 @@ static void warn_of_threads(const struct pawl_learner_cfg *cfg)
 {
     if (cfg->threads > 1 && cfg->cpus.count < (uint32_t)cfg->threads)
         pawl_log_warn("more threads than processors of its own: updates may take ten times as "
-                      "long; give it processors with learner.cpus, or one thread",
-                      "learner.threads=%" PRId64 " learner.cpus=%u", cfg->threads,
-                      cfg->cpus.count);
+                      "long; name as many in learner.cpus, or set learner.threads = 1",
+                      "threads=%" PRId64 " cpus=%u", cfg->threads, cfg->cpus.count);
 }
 
 static int open_trainer(struct pawl_training *training, struct pawl_err *err)
@@ -472,7 +471,7 @@ static int begin_checkpoint(struct pawl_training *training, uint64_t now_ns,
         return -err->code;
     training->saving = what_there_is(training);
     pawl_stores_hurry(&training->stores);
-    double score = book->counts.episodes > 0 ? book->return_mean : (double)NAN;
+    double score = book->mean_count > 0 ? book->return_mean : (double)NAN;
     return pawl_checkpoint_begin(&training->saver, counts.step, score, training->tree.files,
                                  training->tree.file_count, now_ns, err);
 }
@@ -532,7 +531,9 @@ static void write_metrics(struct pawl_training *training, uint64_t now_ns)
     pawl_metrics_set(metrics, "perf/update_hz", (double)new_updates / seconds);
     if (new_steps > 0)
         pawl_metrics_set(metrics, "perf/update_ratio", (double)new_updates / (double)new_steps);
-    pawl_metrics_set(metrics, "perf/updates_owed", pawl_training_owed(training));
+    /* Without the last digits, which are rounding. */
+    pawl_metrics_set(metrics, "perf/updates_owed",
+                     round(pawl_training_owed(training) * 1e6) / 1e6);
     pawl_metrics_set(metrics, "replay/size",
                      (double)pawl_replay_size(&training->stores.online.replay));
     if (training->stores.offline.replay.segment.base)
@@ -542,7 +543,7 @@ static void write_metrics(struct pawl_training *training, uint64_t now_ns)
         pawl_metrics_set(metrics, "policy/staleness_p50", stale_percentile(training, 0.5));
         pawl_metrics_set(metrics, "policy/staleness_p99", stale_percentile(training, 0.99));
     }
-    if (book->counts.episodes > 0) {
+    if (book->mean_count > 0) {
         pawl_metrics_set(metrics, "episode/return", book->return_mean);
         pawl_metrics_set(metrics, "episode/length", book->length_mean);
     }

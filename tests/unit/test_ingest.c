@@ -368,6 +368,22 @@ START_TEST(a_gone_ring_is_drained_and_its_episodes_are_cut)
 }
 END_TEST
 
+START_TEST(an_episode_that_is_cut_has_no_weight_in_the_means)
+{
+    open_one(64);
+    producer_step(&actor, 0, 0, 0, -100.0f, 0);
+    producer_step(&actor, 0, 1, 0, -5.0f, 0);
+    producer_step(&actor, 0, 1, 1, -3.0f, PAWL_RECORD_TERMINATED);
+    producer_final(&actor, 0, 1, 2, PAWL_RECORD_TERMINATED);
+    drain_all();
+    ck_assert_uint_eq(totals()->episode_count, 2);
+    ck_assert_uint_eq(ingest.book.mean_count, 1);
+    ck_assert_double_eq(ingest.book.return_mean, -8.0);
+    ck_assert_double_eq(ingest.book.length_mean, 2.0);
+    scratch_close(&scratch);
+}
+END_TEST
+
 /* Whatever the dead learner had taken and committed, given back or not: all is counted once. */
 static void die_after_three_drains_of(uint32_t batch_count)
 {
@@ -768,9 +784,10 @@ START_TEST(with_a_small_limit_every_ring_has_its_turn)
 END_TEST
 
 PAWL_TEST_MAIN(
-    "ingest", an_episode_is_a_line, lanes_are_kept_apart,
-    the_sink_gets_what_is_counted_and_nothing_else, a_drain_takes_no_more_than_its_limit,
-    with_a_small_limit_every_ring_has_its_turn, records_are_given_back_by_the_next_drain,
+    "ingest", an_episode_is_a_line, an_episode_that_is_cut_has_no_weight_in_the_means,
+    lanes_are_kept_apart, the_sink_gets_what_is_counted_and_nothing_else,
+    a_drain_takes_no_more_than_its_limit, with_a_small_limit_every_ring_has_its_turn,
+    records_are_given_back_by_the_next_drain,
     what_is_no_number_is_refused_and_its_neighbours_are_not,
     a_refused_record_is_kept_with_its_reason, the_quarantine_has_a_bound,
     a_record_without_a_form_is_refused, a_ring_with_another_spec_is_refused_with_the_field,
