@@ -149,8 +149,8 @@ static void print_entry(struct pawl_cli *cli, const struct pawl_env_entry *entry
         pawl_print_wrapped(cli->out, obs, NAME_COLUMNS + 1, NAME_COLUMNS + 1, "");
         fprintf(cli->out, "%*s", NAME_COLUMNS + 1 + OBS_COLUMNS + 1, "");
     }
-    fprintf(cli->out, "%-*s %s\n%*s", ACTION_COLUMNS, action, limit, NAME_COLUMNS + 1, "");
-    pawl_print_wrapped(cli->out, entry->ops->help, NAME_COLUMNS + 1, NAME_COLUMNS + 1, "");
+    fprintf(cli->out, "%-*s %s\n", ACTION_COLUMNS, action, limit);
+    pawl_print_wrapped(cli->out, entry->ops->help, 0, NAME_COLUMNS + 1, "");
 }
 
 static int list(struct pawl_cli *cli, const struct pawl_cfg *cfg, struct pawl_json_writer *json)

@@ -344,6 +344,13 @@ int pawl_journal_load_file(struct pawl_io *io, const char *path, struct pawl_rep
     pawl_journal_reader_close(&reader);
     pawl_io_close(io, fd);
     replay->cut_count = cut_count;
+    if (code == -ENODATA || code == -EPROTO) {
+        /* It would be the same after another start. */
+        struct pawl_err why = *err;
+        *err = (struct pawl_err){0};
+        code = pawl_err_set(err, EINVAL, "%s; wanted is a file as `pawl record` writes it",
+                            why.text);
+    }
     if (code == 0 && replay->sample_count == 0)
         code = pawl_err_set(err, EINVAL, "%s holds no transition", path);
     return code;

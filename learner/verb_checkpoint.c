@@ -114,6 +114,14 @@ static bool is_run(const char *path)
     return true;
 }
 
+static bool has_manifest(int folder)
+{
+    int fd = pawl_io_open(pawl_io_sys(), folder, PAWL_CHECKPOINT_MANIFEST, O_RDONLY, 0);
+    if (fd >= 0)
+        pawl_io_close(pawl_io_sys(), fd);
+    return fd != -ENOENT;
+}
+
 /* Those of a run, or the one; *infos is the caller's to free. */
 static int look(const char *path, enum pawl_checkpoint_depth depth,
                 struct pawl_checkpoint_info **infos, size_t *count, struct pawl_err *err)
@@ -123,7 +131,13 @@ static int look(const char *path, enum pawl_checkpoint_depth depth,
     int folder = pawl_io_open(pawl_io_sys(), PAWL_IO_CWD, path, O_RDONLY | O_DIRECTORY, 0);
     if (folder < 0)
         return pawl_err_set(err, -folder, "%s: %s", path, strerror(-folder));
+    bool is_checkpoint = has_manifest(folder);
     pawl_io_close(pawl_io_sys(), folder);
+    if (!is_checkpoint)
+        return pawl_err_set(err, ENOENT,
+                            "%s: neither a run (no " PAWL_CHECKPOINT_FOLDER
+                            "/) nor a checkpoint (no " PAWL_CHECKPOINT_MANIFEST ")",
+                            path);
     *infos = calloc(1, sizeof(**infos));
     if (!*infos)
         return pawl_err_set(err, ENOMEM, "%s: out of memory", path);
@@ -174,6 +188,8 @@ static int run_list(struct pawl_cli *cli, int argc, char **argv)
         }
         pawl_json_end(&json);
         code = finish_json(cli, &json);
+    } else if (count == 0) {
+        fprintf(cli->out, "%s has no checkpoint\n", argv[0]);
     } else {
         print_list(cli, infos, count);
     }

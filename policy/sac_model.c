@@ -384,8 +384,9 @@ static int find_action(struct pawl_sac_model *model, const struct pawl_spec *spe
 
     if (!action || action->dtype != PAWL_F32 || action->rank != 1 || action->shape[0] <= taken)
         return pawl_err_set(err, EINVAL,
-                            "policy sac: wants a continuous action, a row of float32; this "
-                            "environment's is another");
+                            "policy sac: wants a continuous action, a row of float32; that of "
+                            "this env.type is another (`pawl env list`), which "
+                            "policy.type = \"random\" can play");
     model->action_field = (uint32_t)(action - spec->fields);
     model->action_offset_bytes = action->offset_bytes;
     model->action_count = action->shape[0] - taken;

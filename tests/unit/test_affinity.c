@@ -52,6 +52,7 @@ START_TEST(a_processor_that_is_not_there_is_named_with_its_key)
     if (!CPU_ISSET((size_t)high, &before)) {
         ck_assert_int_eq(pawl_affinity_set(&high, 1, "x.cpus", &err), -EINVAL);
         ck_assert_ptr_nonnull(strstr(err.text, "x.cpus: processor 1023"));
+        ck_assert_ptr_nonnull(strstr(err.text, "; there are "));
     }
     err = (struct pawl_err){0};
     ck_assert_int_eq(pawl_affinity_set(&beyond, 1, "x.cpus", &err), -EINVAL);

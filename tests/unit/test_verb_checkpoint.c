@@ -130,8 +130,13 @@ START_TEST(what_is_not_there_is_said)
                          PAWL_EXIT_FAILED);
         ck_assert_ptr_nonnull(strstr(complaint, "No such file or directory"));
     }
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(run(names[i], scratch.path, NULL), PAWL_EXIT_FAILED);
+        ck_assert_ptr_nonnull(strstr(complaint, "neither a run (no checkpoints/) nor a "));
+    }
     ck_assert_int_eq(mkdir(scratch_path(&scratch, "checkpoints"), 0700), 0);
     ck_assert_int_eq(run("list", scratch.path, NULL), PAWL_EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(out, " has no checkpoint\n"));
     ck_assert_int_eq(run("verify", scratch.path, NULL), PAWL_EXIT_FAILED);
     ck_assert_ptr_nonnull(strstr(complaint, "has no checkpoint"));
     ck_assert_int_eq(run("show", scratch.path, NULL), PAWL_EXIT_FAILED);
