@@ -45,6 +45,7 @@ PEERS = {
 }
 SEEDS = [1, 2, 3]
 STEPS = 10000
+RUN_GUARD_S = 1800
 LAST = 20  # episodes
 T_975 = {1: 12.706, 2: 4.303}  # Student's, by degrees of freedom
 
@@ -124,7 +125,7 @@ def train_pawl(build, scratch, seed, steps):
     """Steps per second, from when the actor's ring is attached, and the mean return of the last episodes."""
     folder = pathlib.Path(tempfile.mkdtemp(dir=scratch))
     step.run([build / "bin" / "pawl", "train", ROOT / "configs" / "pendulum.toml", f"run.dir={folder}",
-              f"run.seed={seed}", f"run.steps={steps}"])  # fmt: skip
+              f"run.seed={seed}", f"run.steps={steps}"], RUN_GUARD_S)  # fmt: skip
     (run,) = folder.glob("*/*_pendulum")
     log = (run / "log.txt").read_text()
     began, ended = (
@@ -136,7 +137,8 @@ def train_pawl(build, scratch, seed, steps):
 
 
 def train_sb3(python, seed, steps):
-    return [float(word) for word in step.run([python, step.HERE / "sac_train.py", seed, steps]).split()]
+    command = [python, step.HERE / "sac_train.py", seed, steps]
+    return [float(word) for word in step.run(command, RUN_GUARD_S).split()]
 
 
 def interval(values):

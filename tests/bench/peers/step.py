@@ -48,10 +48,10 @@ def install(folder, requirements=REQUIREMENTS):
     mark.write_text(wanted)
 
 
-def run(command):
+def run(command, guard_s=GUARD_S):
     """The last line that the command prints; its errors are shown only when it fails."""
     done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, timeout=GUARD_S,
+        [str(word) for word in command], capture_output=True, text=True, timeout=guard_s,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
     if done.returncode != 0:
