@@ -179,16 +179,6 @@ uint32_t pawl_tally_find_ring(const struct pawl_tally *tally, uint64_t id)
     return PAWL_TALLY_NO_ENTRY;
 }
 
-uint32_t pawl_tally_find_lane(const struct pawl_tally *tally, uint64_t ring_id, uint32_t lane)
-{
-    for (uint32_t i = 0; i < tally->lanes_end; i++) {
-        const struct pawl_tally_lane *entry = pawl_tally_lane(tally, i);
-        if (entry->ring_id == ring_id && entry->lane == lane)
-            return i;
-    }
-    return PAWL_TALLY_NO_ENTRY;
-}
-
 uint32_t pawl_tally_add_ring(struct pawl_tally *tally, uint64_t id)
 {
     uint32_t index = pawl_tally_find_ring(tally, 0);

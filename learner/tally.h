@@ -132,9 +132,8 @@ struct pawl_tally_totals *pawl_tally_edit_totals(struct pawl_tally *tally);
 struct pawl_tally_ring *pawl_tally_edit_ring(struct pawl_tally *tally, uint32_t index);
 struct pawl_tally_lane *pawl_tally_edit_lane(struct pawl_tally *tally, uint32_t index);
 
-/* The entry of a ring, of a lane; PAWL_TALLY_NO_ENTRY when there is none. */
+/* The entry of a ring; PAWL_TALLY_NO_ENTRY when there is none. */
 uint32_t pawl_tally_find_ring(const struct pawl_tally *tally, uint64_t id);
-uint32_t pawl_tally_find_lane(const struct pawl_tally *tally, uint64_t ring_id, uint32_t lane);
 
 /* A free entry made theirs by the batch under way; PAWL_TALLY_NO_ENTRY when all are in use. An
  * ended ring gives its place up when there is no other. */
