@@ -94,6 +94,7 @@ int pawl_learner_open(struct pawl_learner **out, const struct pawl_learner_setup
     learner->run = pawl_cfg_fields(setup->cfg, &pawl_run_table);
     const struct pawl_policy_cfg *policy = pawl_cfg_fields(setup->cfg, &pawl_policy_table);
     learner->policy = pawl_policies[policy->type];
+    learner->choice_count = (uint32_t)policy->num_discrete_actions;
     learner->spin_count = pawl_park_spin_count(2);
     peer.role = PAWL_ROLE_LEARNER;
     peer.index = 0;

@@ -47,6 +47,7 @@ static int open_training(struct pawl_learner *learner, struct pawl_err *err)
     const struct pawl_training_setup setup = {
         .cfg = learner->setup.cfg,
         .policy = learner->policy,
+        .choice_count = learner->choice_count,
         .folder = learner->setup.folder,
         .ingest = &learner->ingest,
         .estate = &learner->estate,
@@ -77,6 +78,7 @@ static int open_publisher(struct pawl_learner *learner, const struct pawl_ingest
         .ops = learner->policy,
         .setup = {.cfg = learner->setup.cfg,
                   .spec = &learner->ingest.spec,
+                  .choice_count = learner->choice_count,
                   .lane_count = 1,
                   .seed = (uint64_t)learner->run->seed},
         .reader_count = (uint32_t)learner->cfg->rings_max,

@@ -36,6 +36,7 @@ struct pawl_learner {
     const struct pawl_learner_cfg *cfg;
     const struct pawl_run_cfg *run;
     const struct pawl_policy_ops *policy;
+    uint32_t choice_count; /* of the action's last component; 0: it has none */
     struct pawl_peer peer;
     struct pawl_estate estate;
     struct pawl_resume resume; /* of a resumed run */

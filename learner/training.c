@@ -17,6 +17,9 @@
 /* Going back draws other batches than those that led here: a run has fewer draws than this. */
 #define DRAWS_PER_ROLLBACK (UINT64_C(1) << 48)
 
+/* Updates of longer than this are mirrored one by one. */
+#define MIRROR_NS_MAX (200 * PAWL_NS_PER_MS)
+
 #define RESUME_TEXT_BYTES_MAX (4u << 20)
 
 static uint64_t step_count(const struct pawl_training *training)
@@ -52,6 +55,10 @@ static void mirror(struct pawl_training *training, enum pawl_warm_kind kind)
     note_mark(training, &mark);
     const void *block = training->setup.policy->trainer->state(training->trainer, &byte_count);
     pawl_warm_put(&training->warm, kind, block, &mark);
+    if (kind == PAWL_WARM_LATEST) {
+        training->mirrored_ns = pawl_clock_now_ns();
+        training->mirrored_updates = mark.update_count;
+    }
 }
 
 static bool is_finite(const float *numbers, size_t count)
@@ -163,6 +170,7 @@ static int open_trainer(struct pawl_training *training, struct pawl_err *err)
     const struct pawl_trainer_setup setup = {
         .cfg = training->setup.cfg,
         .spec = &training->setup.ingest->spec,
+        .choice_count = training->setup.choice_count,
         .batch_count = (uint32_t)training->cfg->batch_size,
         .seed = (uint64_t)training->run->seed,
         .device = pawl_door_device(devices[training->cfg->device]),
@@ -390,11 +398,14 @@ static int judge(struct pawl_training *training, struct pawl_err *err)
     }
 }
 
-/* An update that is done again has more steps to draw from than it had: where a run has to be
- * the same again, none is. */
-static uint64_t mirror_period(const struct pawl_training *training)
+/* Slow updates are mirrored each, so that few are done again. An update that is done again has
+ * more steps to draw from than it had: where a run has to be the same again, none is. */
+static bool is_mirror_due(const struct pawl_training *training, uint64_t now_ns)
 {
-    return training->run->deterministic ? 1 : (uint64_t)training->cfg->mirror_updates;
+    uint64_t updates = pawl_training_update_count(training);
+    return training->run->deterministic ||
+           updates - training->mirrored_updates >= (uint64_t)training->cfg->mirror_updates ||
+           now_ns - training->mirrored_ns >= MIRROR_NS_MAX;
 }
 
 #ifdef PAWL_FAULTS
@@ -435,7 +446,7 @@ int pawl_training_update(struct pawl_training *training, struct pawl_err *err)
     code = judge(training, err);
     /* One without effect has left nothing to keep, or something that nobody should keep. */
     if (code == 0 && !training->report.is_skipped &&
-        pawl_training_update_count(training) % mirror_period(training) == 0)
+        is_mirror_due(training, pawl_clock_now_ns()))
         mirror(training, PAWL_WARM_LATEST);
     return code == 0 ? 1 : code;
 }

@@ -45,6 +45,7 @@
 struct pawl_training_setup {
     const struct pawl_cfg *cfg;
     const struct pawl_policy_ops *policy; /* has a trainer */
+    uint32_t choice_count;                /* of the action's last component; 0: none */
     const char *folder;                   /* of the run */
     struct pawl_ingest *ingest;           /* its books are open */
     const struct pawl_estate *estate;
@@ -77,9 +78,10 @@ struct pawl_training {
     struct pawl_checkpoint saver;
     struct pawl_checkpoint_tree tree;
     struct pawl_json_writer resume_text;
-    struct pawl_trainer_report report; /* of the last update */
-    struct pawl_training_saved saving; /* the checkpoint under way */
-    struct pawl_training_saved saved;  /* the last that was committed; zeroed: none */
+    struct pawl_trainer_report report;      /* of the last update */
+    struct pawl_training_saved saving;      /* the checkpoint under way */
+    struct pawl_training_saved saved;       /* the last that was committed; zeroed: none */
+    uint64_t mirrored_ns, mirrored_updates; /* of the warm state */
     uint64_t draw_offset;
     uint64_t version; /* published last, for the staleness of what comes in */
     bool is_starved;  /* the last update found no transition */

@@ -11,6 +11,9 @@ static const struct pawl_cfg_row policy_rows[] = {
 #define S struct pawl_policy_cfg
     PAWL_CFG_CHOICE_ROW(S, "policy.type", type, 2, types,
                         "How actions are chosen and what learns from them."),
+    PAWL_CFG_I64_ROW(S, "policy.num_discrete_actions", num_discrete_actions, 0, 0, 1024, "",
+                     "Choices of the action's last component, as of a gripper, for a method "
+                     "that learns them; 0: it has none."),
 #undef S
 };
 

@@ -6,6 +6,7 @@
 
 struct pawl_policy_cfg {
     int32_t type; /* the position in pawl_policies (policy.h) */
+    int64_t num_discrete_actions;
 };
 
 enum pawl_sac_compat {

@@ -41,6 +41,7 @@ GUARD_S = 300
 CASES = {
     "state": {"choices": 0, "shared_encoder": True},
     "own_encoder": {"choices": 0, "shared_encoder": False},
+    "gripper": {"choices": 3, "shared_encoder": True},
 }
 
 
@@ -66,7 +67,8 @@ class Pawl:
         done = subprocess.run(
             [self.args.bin / "pawl", "train", self.folder / "empty.toml", f"run.dir={self.folder}/runs",
              f"run.name={name}", f"run.steps={steps}", "env.type=dummy", "env.dummy.steps_max=50",
-             f"env.dummy.choice_count={self.case['choices']}", "learner.learning_starts=100",
+             f"env.dummy.choice_count={self.case['choices']}",
+             f"policy.num_discrete_actions={self.case['choices']}", "learner.learning_starts=100",
              "learner.batch_size=32", *self.network, *overrides],
             capture_output=True, text=True, timeout=GUARD_S,
         )  # fmt: skip

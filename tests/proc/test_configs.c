@@ -40,4 +40,39 @@ START_TEST(each_configuration_is_taken_and_runs)
 }
 END_TEST
 
-PAWL_TEST_MAIN("configs", each_configuration_is_taken_and_runs)
+#define GRIPPER                                                                                \
+    "[env]\ntype = \"dummy\"\n[env.dummy]\nchoice_count = 3\n[policy]\ntype = \"sac\"\n"       \
+    "[policy.sac]\nhidden = [8]\nlatent_dim = 8\n[learner]\nbatch_size = 8\n"
+
+/* How `pawl train` of it ended, and what it printed. */
+static int train_gripper(const struct scratch *scratch, int choice_count, char text[8192])
+{
+    char line[4096];
+    snprintf(line, sizeof(line),
+             "%s/pawl train %s/gripper.toml run.dir=%s run.steps=300 "
+             "policy.num_discrete_actions=%d 2>&1",
+             PAWL_BIN_DIR, scratch->path, scratch->path, choice_count);
+    FILE *pipe = popen(line, "re");
+    ck_assert_ptr_nonnull(pipe);
+    text[fread(text, 1, 8191, pipe)] = '\0';
+    int status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+START_TEST(the_choices_of_a_gripper_are_learned_when_they_are_told)
+{
+    struct scratch scratch;
+    static char text[8192];
+    scratch_open(&scratch);
+    scratch_write(scratch_path(&scratch, "gripper.toml"), GRIPPER, strlen(GRIPPER));
+    ck_assert_msg(train_gripper(&scratch, 3, text) == 0, "%s", text);
+    ck_assert_ptr_nonnull(strstr(text, "200 updates"));
+    ck_assert_int_eq(train_gripper(&scratch, 2, text), 2);
+    ck_assert_ptr_nonnull(strstr(text, "policy.num_discrete_actions = 2: an action of "
+                                       "env.type = \"dummy\" ends with 3 choices"));
+    scratch_close(&scratch);
+}
+END_TEST
+
+PAWL_TEST_MAIN("configs", each_configuration_is_taken_and_runs,
+               the_choices_of_a_gripper_are_learned_when_they_are_told)
