@@ -65,9 +65,9 @@ static size_t point_next;
 /* In turn each point and none, which is a kill from outside. */
 static const char *choose_fault(void)
 {
-    static char fault[64];
     size_t i = point_next++ % (POINT_COUNT + 5);
 #ifdef PAWL_FAULTS
+    static char fault[64];
     if (i < POINT_COUNT) {
         snprintf(fault, sizeof(fault), "%s:kill@%llu", points[i].name,
                  (unsigned long long)(1 + random_below(points[i].passages)));
@@ -75,7 +75,6 @@ static const char *choose_fault(void)
     }
 #endif
     (void)i;
-    fault[0] = '\0';
     return NULL;
 }
 
