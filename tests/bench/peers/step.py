@@ -130,7 +130,9 @@ def main():
 
     rates, loads = {}, []
     with tempfile.TemporaryDirectory(prefix="pawl-peers-") as scratch:
-        network = ["policy.type=sac", "policy.sac.latent_dim=64", "policy.sac.hidden=[64, 64]"]
+        # It acts and does not learn: the row is about steps, and actors would wait for updates.
+        network = ["policy.type=sac", "policy.sac.latent_dim=64", "policy.sac.hidden=[64, 64]",
+                   "learner.update_ratio=0"]  # fmt: skip
         pawl = args.bin.resolve()
         sides = {
             "pawl_random": Pawl(pawl, scratch, cpus, ["policy.type=random"]),
