@@ -98,7 +98,7 @@ struct pawl_checkpoint_entry {
     bool is_committed; /* else it may be replaced */
 };
 
-struct pawl_checkpoint_writer; /* checkpoint.c */
+struct pawl_checkpoint_writer; /* checkpoint_writer.h */
 
 /* Zeroed: closed. */
 struct pawl_checkpoint {

@@ -1,5 +1,6 @@
-/* checkpoint_writer.h: the inside of a saver, for checkpoint.c (the states), checkpoint_steps.c
- * (what a step does) and checkpoint_keep.c (what may go). Nobody else includes it. */
+/* checkpoint_writer.h: the inside of a saver, for checkpoint_open.c (the folder as it is
+ * found), checkpoint.c (the states), checkpoint_steps.c (what a step does) and
+ * checkpoint_keep.c (what may go). Nobody else includes it. */
 #ifndef PAWL_LEARNER_CHECKPOINT_WRITER_H
 #define PAWL_LEARNER_CHECKPOINT_WRITER_H
 
