@@ -1,0 +1,126 @@
+/* training_save.c: the checkpoints of training: when one is begun, what it has, how it ended.
+ */
+#include "learner/training_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "runtime/clock.h"
+#include "runtime/log.h"
+#include "shm/run_stats.h"
+
+static struct pawl_training_saved what_there_is(const struct pawl_training *training)
+{
+    const struct pawl_tally *tally = &training->setup.ingest->tally;
+    return (struct pawl_training_saved){
+        .update_count = pawl_training_update_count(training),
+        .version_next = pawl_tally_version_next(tally),
+        .totals = *pawl_tally_totals(tally),
+    };
+}
+
+static int begin_checkpoint(struct pawl_training *training, uint64_t now_ns,
+                            struct pawl_err *err)
+{
+    const struct pawl_book *book = &training->setup.ingest->book;
+    const struct pawl_checkpoint_counts counts = {
+        .step = pawl_training_update_count(training),
+        .interaction_step = pawl_training_step_count(training),
+    };
+    struct pawl_warm_mark mark;
+    size_t length = 0;
+
+    pawl_training_note_mark(training, &mark);
+    pawl_json_reset(&training->resume_text);
+    pawl_resume_write(&training->resume_text, &mark, training->setup.ingest);
+    const char *text = pawl_json_finish(&training->resume_text, &length, err);
+    if (!text || pawl_checkpoint_tree_snap(&training->tree, &counts, text, length, err) != 0)
+        return -err->code;
+    training->saving = what_there_is(training);
+    pawl_stores_hurry(&training->stores);
+    double score = book->mean_count > 0 ? book->return_mean : (double)NAN;
+    return pawl_checkpoint_begin(&training->saver, counts.step, score, training->tree.files,
+                                 training->tree.file_count, now_ns, err);
+}
+
+static void end_checkpoint(struct pawl_training *training, enum pawl_checkpoint_state state,
+                           const struct pawl_err *err)
+{
+    const struct pawl_checkpoint *saver = &training->saver;
+    if (state == PAWL_CHECKPOINT_DONE) {
+        /* One that took the place of another is not one more that journals are kept for. */
+        if (saver->done_count == 1 ||
+            training->saving.update_count != training->saved.update_count)
+            pawl_stores_saved(&training->stores, &training->saving.totals);
+        training->saved = training->saving;
+        pawl_stats_add(training->setup.stats, PAWL_LEARNER_STAT_CHECKPOINTS, 1);
+        pawl_stats_set(training->setup.stats, PAWL_LEARNER_STAT_LAST_CHECKPOINT_STEP,
+                       (double)saver->done_step);
+        pawl_log_info("checkpoint", "step=%" PRIu64 " bytes=%" PRIu64 " took_ms=%" PRIu64,
+                      saver->done_step, saver->done_bytes,
+                      (uint64_t)(saver->took_ns / PAWL_NS_PER_MS));
+        if (saver->warning[0])
+            pawl_log_warn("checkpoint", "step=%" PRIu64 " reason=%s", saver->done_step,
+                          saver->warning);
+    } else if (state == PAWL_CHECKPOINT_FAILED && pawl_checkpoint_is_durability_lost(saver))
+        pawl_log_error("durability lost: no checkpoint can be written",
+                       "in_row=%" PRIu64 " reason=%s", saver->failures_in_row, err->text);
+    else if (state == PAWL_CHECKPOINT_FAILED)
+        pawl_log_error("checkpoint failed; training goes on, older ones are untouched",
+                       "in_row=%" PRIu64 " reason=%s", saver->failures_in_row, err->text);
+}
+
+void pawl_training_save(struct pawl_training *training, uint64_t now_ns)
+{
+    struct pawl_err err = {0};
+
+    end_checkpoint(training, pawl_checkpoint_poll(&training->saver, &err), &err);
+    uint64_t updates = pawl_training_update_count(training);
+    if (!training->report.is_skipped &&
+        pawl_checkpoint_is_due(&training->saver, training->run->deterministic ? 0 : now_ns,
+                               updates) &&
+        begin_checkpoint(training, now_ns, &err) != 0)
+        pawl_log_error("checkpoint not begun", "reason=%s", err.text);
+}
+
+static int save_last(struct pawl_training *training, uint64_t deadline_ns, struct pawl_err *err)
+{
+    int code = begin_checkpoint(training, pawl_clock_now_ns(), err);
+    if (code != 0)
+        return code;
+    enum pawl_checkpoint_state state = pawl_checkpoint_wait(&training->saver, deadline_ns, err);
+    end_checkpoint(training, state, err);
+    if (state == PAWL_CHECKPOINT_BUSY)
+        return pawl_err_set(err, ETIMEDOUT, "not on the disk in time");
+    return state == PAWL_CHECKPOINT_FAILED ? -err->code : 0;
+}
+
+int pawl_training_finish(struct pawl_training *training, uint64_t deadline_ns,
+                         struct pawl_err *err)
+{
+    uint64_t now_ns = pawl_clock_now_ns();
+    struct pawl_err last = {0};
+
+    pawl_training_write_metrics(training, now_ns);
+    /* Half of the time: frames that the disk is slow with must not cost the checkpoint. */
+    uint64_t flush_ns = deadline_ns > now_ns ? (deadline_ns - now_ns) / 2 : 0;
+    if (pawl_stores_flush(&training->stores, now_ns + flush_ns, &last) != 0)
+        pawl_log_warn("replay not all on the disk", "reason=%s", last.text);
+    last = (struct pawl_err){0};
+    if (pawl_checkpoint_is_busy(&training->saver))
+        end_checkpoint(training, pawl_checkpoint_wait(&training->saver, deadline_ns, &last),
+                       &last);
+    /* Records that came in since the last update are not learned from, but they count. */
+    struct pawl_training_saved now = what_there_is(training);
+    bool is_saved =
+        training->saver.done_count > 0 && memcmp(&now, &training->saved, sizeof(now)) == 0;
+    if (!is_saved && pawl_checkpoint_is_busy(&training->saver)) /* its bytes are still read */
+        return pawl_err_set(err, ETIMEDOUT,
+                            "last checkpoint: the one before is not on the disk in time");
+    if (!is_saved && save_last(training, deadline_ns, err) != 0)
+        return pawl_err_wrap(err, "last checkpoint");
+    (void)pawl_checkpoint_wait(&training->saver, deadline_ns, NULL); /* old ones go */
+    return 0;
+}
