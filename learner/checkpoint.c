@@ -43,6 +43,8 @@ bool pawl_checkpoint_is_due(struct pawl_checkpoint *saver, uint64_t now_ns,
     if (saver->failures_in_row > 0 && now_ns != 0)
         return !pawl_checkpoint_is_busy(saver) && now_ns >= writer->retry_ns;
 
+    if (writer->is_wanted)
+        return !pawl_checkpoint_is_busy(saver);
     bool is_due = update_count > writer->begun_step &&
                   ((cfg->every_updates > 0 &&
                     update_count - writer->begun_step >= (uint64_t)cfg->every_updates) ||
@@ -55,6 +57,12 @@ bool pawl_checkpoint_is_due(struct pawl_checkpoint *saver, uint64_t now_ns,
     writer->begun_step = update_count;
     writer->begun_ns = now_ns;
     return false;
+}
+
+void pawl_checkpoint_note_rollback(struct pawl_checkpoint *saver, uint64_t rollback_count)
+{
+    saver->writer->rollback_count = rollback_count;
+    saver->writer->is_wanted = true;
 }
 
 /* --- begin --- */
@@ -132,7 +140,9 @@ int pawl_checkpoint_begin(struct pawl_checkpoint *saver, uint64_t step, double s
 
     writer->is_replacing = entry != NULL;
     writer->has_no_exchange = writer->has_replaced = false;
+    writer->is_wanted = false;
     writer->manifest.step = step;
+    writer->manifest.rollback_count = writer->rollback_count;
     writer->manifest.score = score;
     writer->manifest.saved_unix_s = (uint64_t)time(NULL);
     writer->crc_file = writer->crc_part = writer->crc_at = 0;
@@ -216,6 +226,7 @@ static void note_entry(struct pawl_checkpoint_writer *writer, bool is_committed)
         entry = &writer->entries[writer->entry_count++];
     *entry = (struct pawl_checkpoint_entry){
         .step = writer->manifest.step,
+        .rollback_count = writer->manifest.rollback_count,
         .score = writer->manifest.score,
         .is_committed = is_committed,
     };

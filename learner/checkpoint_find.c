@@ -302,8 +302,59 @@ int pawl_checkpoint_steps(struct pawl_io *io, int folder, uint64_t *steps, size_
     return 0;
 }
 
-/* The numbers of a run's checkpoints, and what `last` says. A run without the folder has none.
- */
+struct numbered {
+    uint64_t step, rollback_count;
+};
+
+static int compare_newest_first(const void *a, const void *b)
+{
+    const struct numbered *x = a, *y = b;
+    if (x->rollback_count != y->rollback_count)
+        return x->rollback_count < y->rollback_count ? 1 : -1;
+    return compare_steps(&x->step, &y->step);
+}
+
+static bool read_rollback_count(struct pawl_io *io, int folder, uint64_t step, uint64_t *count)
+{
+    struct pawl_checkpoint_info info = {0};
+    char name[PAWL_CHECKPOINT_NAME_BYTES];
+    pawl_checkpoint_name(step, name);
+    struct check check = {.io = io, .path = name};
+    check.folder = pawl_io_open(io, folder, name, O_RDONLY | O_DIRECTORY, 0);
+    if (check.folder < 0)
+        return false;
+    bool is_read = check_manifest(&check, &info, NULL) == 0;
+    pawl_io_close(io, check.folder);
+    *count = info.manifest.rollback_count;
+    return is_read;
+}
+
+/* Steps, highest first, become newest first. */
+static int put_in_order(struct pawl_io *io, int folder, uint64_t *steps, size_t count)
+{
+    struct numbered *all = calloc(count + 1, sizeof(*all));
+    uint64_t most = 0;
+    if (!all)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        all[i].step = steps[i];
+        if (!read_rollback_count(io, folder, steps[i], &all[i].rollback_count))
+            all[i].rollback_count = UINT64_MAX;
+        else if (all[i].rollback_count > most)
+            most = all[i].rollback_count;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (all[i].rollback_count == UINT64_MAX)
+            all[i].rollback_count = most;
+    qsort(all, count, sizeof(*all), compare_newest_first);
+    for (size_t i = 0; i < count; i++)
+        steps[i] = all[i].step;
+    free(all);
+    return 0;
+}
+
+/* The numbers of a run's checkpoints, newest first, and what `last` says. A run without the
+ * folder has none. */
 static int find_steps(struct pawl_io *io, const char *run_path, uint64_t **steps, size_t *count,
                       char last[PAWL_CHECKPOINT_NAME_BYTES], struct pawl_err *err)
 {
@@ -323,6 +374,8 @@ static int find_steps(struct pawl_io *io, const char *run_path, uint64_t **steps
     int code = *steps ? pawl_checkpoint_steps(io, folder, *steps, PAWL_CHECKPOINT_ENTRIES_MAX,
                                               count, err)
                       : pawl_err_set(err, ENOMEM, "%s: out of memory", path);
+    if (code == 0 && put_in_order(io, folder, *steps, *count) != 0)
+        code = pawl_err_set(err, ENOMEM, "%s: out of memory", path);
     if (pawl_io_readlink(io, folder, PAWL_CHECKPOINT_LAST, last, PAWL_CHECKPOINT_NAME_BYTES) !=
         0)
         last[0] = '\0';

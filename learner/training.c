@@ -154,16 +154,24 @@ void pawl_training_prepare_sampler(struct pawl_training *training)
         training->sampler.prioritise = prioritise;
 }
 
-static int roll_back(struct pawl_training *training, struct pawl_err *err)
+uint64_t pawl_training_rollbacks(const struct pawl_training *training)
+{
+    return training->draw_offset / DRAWS_PER_ROLLBACK;
+}
+
+int pawl_training_roll_back(struct pawl_training *training, struct pawl_err *err)
 {
     struct pawl_warm_mark mark;
     int code = pawl_training_go_back(training, PAWL_WARM_GOOD, &mark, err);
     if (code == -ENOENT)
         code = pawl_training_go_back(training, PAWL_WARM_LATEST, &mark, err);
+    if (code == -ENOENT)
+        return pawl_err_set(err, ENOENT, "training went wrong before it had a good state");
     if (code != 0)
         return code;
     training->rollback_count++;
     training->draw_offset += DRAWS_PER_ROLLBACK;
+    pawl_checkpoint_note_rollback(&training->saver, pawl_training_rollbacks(training));
     pawl_stats_add(training->setup.stats, PAWL_LEARNER_STAT_ROLLBACKS, 1);
     pawl_log_error("training went wrong: back to the last good state",
                    "updates=%" PRIu64 " times=%" PRIu64, mark.update_count,
@@ -187,7 +195,7 @@ static int judge(struct pawl_training *training, struct pawl_err *err)
         pawl_training_mirror(training, PAWL_WARM_GOOD);
         return 0;
     case PAWL_GUARD_ROLL_BACK:
-        return roll_back(training, err);
+        return pawl_training_roll_back(training, err);
     case PAWL_GUARD_GIVE_UP:
         return pawl_err_set(err, EDOM,
                             "training diverges: back to the last good state %u times without "

@@ -78,10 +78,15 @@ void pawl_training_save(struct pawl_training *training, uint64_t now_ns)
 
     end_checkpoint(training, pawl_checkpoint_poll(&training->saver, &err), &err);
     uint64_t updates = pawl_training_update_count(training);
-    if (!training->report.is_skipped &&
-        pawl_checkpoint_is_due(&training->saver, training->run->deterministic ? 0 : now_ns,
-                               updates) &&
-        begin_checkpoint(training, now_ns, &err) != 0)
+    if (!pawl_checkpoint_is_due(&training->saver, training->run->deterministic ? 0 : now_ns,
+                                updates))
+        return;
+    bool is_in_trouble = pawl_guard_is_in_trouble(&training->guard);
+    if (is_in_trouble && !training->is_put_off)
+        pawl_log_warn("checkpoint put off until training goes well or has gone back",
+                      "updates=%" PRIu64, updates);
+    training->is_put_off = is_in_trouble;
+    if (!is_in_trouble && begin_checkpoint(training, now_ns, &err) != 0)
         pawl_log_error("checkpoint not begun", "reason=%s", err.text);
 }
 
@@ -103,6 +108,10 @@ int pawl_training_finish(struct pawl_training *training, uint64_t deadline_ns,
     uint64_t now_ns = pawl_clock_now_ns();
     struct pawl_err last = {0};
 
+    /* A resumed run makes up for what is given up here. */
+    if (pawl_guard_is_in_trouble(&training->guard) &&
+        pawl_training_roll_back(training, err) != 0)
+        return pawl_err_wrap(err, "last checkpoint");
     pawl_training_write_metrics(training, now_ns);
     /* Half of the time: frames that the disk is slow with must not cost the checkpoint. */
     uint64_t flush_ns = deadline_ns > now_ns ? (deadline_ns - now_ns) / 2 : 0;

@@ -84,6 +84,62 @@ START_TEST(three_in_a_row_are_a_way_back_to_the_last_good_state_and_other_batche
 }
 END_TEST
 
+/* Until there is a checkpoint of after going back: its step. */
+static uint64_t learn_until_back(void)
+{
+    static struct pawl_checkpoint_info info;
+    uint64_t began_ns = pawl_clock_now_ns();
+    do {
+        learn_put();
+        learner_rig_serve(&rig);
+        ck_assert(!learner_rig_has_ended(&rig));
+        ck_assert_uint_lt(pawl_clock_now_ns() - began_ns, RUN_HANG_NS);
+        (void)pawl_checkpoint_find(pawl_io_sys(), rig.scratch.path,
+                                   PAWL_CHECKPOINT_NEWEST_VALID, NULL, NULL, &info, NULL);
+    } while (info.manifest.rollback_count == 0);
+    return info.step;
+}
+
+/* Updates are slow, so that the 80 that lead to the older checkpoint again take longer than a
+ * new one takes to be saved. */
+START_TEST(a_run_resumed_soon_after_going_back_goes_on_from_the_good_state)
+{
+    char wanted[64];
+    learn_begin(PROGRAM, CONFIG);
+    learner_rig_start(&rig, "learner.batch:error=EDOM@199;learner.batch:error=EDOM@200;"
+                            "learner.batch:error=EDOM@201;learner.step:delay=50ms@170+");
+    uint64_t step = learn_until_back();
+    ck_assert_uint_ge(step, 100);
+    ck_assert_uint_lt(step, 180); /* which was saved before */
+    ck_assert_uint_eq(count_in("log.txt", "checkpoint put off until training goes well"), 1);
+    pawl_proc_signal(&rig.learner, SIGKILL, NULL);
+    LEARNER_RIG_UNTIL(&rig, learner_rig_has_ended(&rig));
+    pawl_proc_close(&rig.learner);
+    learner_rig_remove_actor(&rig, 0, false);
+    learner_rig_reopen(&rig);
+    learner_rig_start(&rig, NULL);
+    snprintf(wanted, sizeof(wanted), "checkpoints/%06u updates=%u", (unsigned)step,
+             (unsigned)step);
+    LEARNER_RIG_UNTIL(&rig, count_in("log.txt", wanted) == 1);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+/* The last of the updates that were earned is without effect. */
+START_TEST(a_run_that_ends_in_trouble_saves_its_last_good_state)
+{
+    learn_begin(PROGRAM, CONFIG);
+    learner_rig_start(&rig, "learner.batch:error=EDOM@150");
+    learn_until(26 * LEARN_ROUND + 4); /* 160 steps: 150 updates */
+    LEARNER_RIG_UNTIL(&rig, count_in("log.txt", "update without effect") == 1);
+    ck_assert_int_eq(learner_rig_stop(&rig), 0);
+    struct pawl_resume resume = learn_read_checkpoint();
+    ck_assert_uint_eq(resume.mark.update_count, 100);
+    ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 1);
+    learner_rig_close(&rig);
+}
+END_TEST
+
 START_TEST(what_does_not_get_better_ends_the_run_with_a_sentence)
 {
     learn_begin(PROGRAM, CONFIG);
@@ -138,6 +194,8 @@ END_TEST
 #define FAULT_TESTS                                                                            \
     , a_loss_that_is_none_costs_one_update,                                                    \
         three_in_a_row_are_a_way_back_to_the_last_good_state_and_other_batches,                \
+        a_run_resumed_soon_after_going_back_goes_on_from_the_good_state,                       \
+        a_run_that_ends_in_trouble_saves_its_last_good_state,                                  \
         what_does_not_get_better_ends_the_run_with_a_sentence,                                 \
         parameters_that_are_none_are_not_published_and_not_kept,                               \
         a_learner_that_dies_with_parameters_that_are_none_is_followed_by_a_good_one

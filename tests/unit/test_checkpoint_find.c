@@ -176,8 +176,12 @@ END_TEST
 
 static size_t write_manifest(char text[PAWL_CHECKPOINT_MANIFEST_MAX])
 {
-    struct pawl_checkpoint_manifest manifest = {
-        .step = 500, .score = 0.25, .run = "r\"un", .saved_unix_s = 7, .file_count = 2};
+    struct pawl_checkpoint_manifest manifest = {.step = 500,
+                                                .rollback_count = 3,
+                                                .score = 0.25,
+                                                .run = "r\"un",
+                                                .saved_unix_s = 7,
+                                                .file_count = 2};
     strcpy(manifest.files[0].path, "a/b.json");
     manifest.files[0].size_bytes = 12345678901;
     manifest.files[0].crc32c = 0x0b1c2d3e;
@@ -197,6 +201,7 @@ START_TEST(a_manifest_is_read_as_written)
     size_t length_bytes = write_manifest(text);
     ck_assert_int_eq(pawl_checkpoint_manifest_parse(&read, text, length_bytes, "m", &err), 0);
     ck_assert_uint_eq(read.step, 500);
+    ck_assert_uint_eq(read.rollback_count, 3);
     ck_assert_double_eq(read.score, 0.25);
     ck_assert_str_eq(read.run, "r\"un");
     ck_assert_uint_eq(read.file_count, 2);
