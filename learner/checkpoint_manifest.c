@@ -14,6 +14,7 @@
 
 #include "runtime/crc32c.h"
 #include "runtime/json.h"
+#include "runtime/text.h"
 
 #define FORMAT      1
 #define TAIL        ",\"crc32c\":\""
@@ -45,9 +46,8 @@ int pawl_checkpoint_manifest_write(const struct pawl_checkpoint_manifest *manife
                                    size_t text_bytes, size_t *length_bytes,
                                    struct pawl_err *err)
 {
-    char hash[HASH_DIGITS + 1];
-    for (size_t i = 0; i < PAWL_SHA256_BYTES; i++)
-        snprintf(hash + 2 * i, 3, "%02x", manifest->spec_hash[i]);
+    char hash[PAWL_SHA256_HEX_BYTES];
+    pawl_text_hex(manifest->spec_hash, PAWL_SHA256_BYTES, hash);
 
     struct pawl_json_writer out;
     pawl_json_open_fixed(&out, text, text_bytes);
