@@ -140,10 +140,9 @@ static int attach_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring
         return pawl_err_set(err, EINVAL, "a ring that overwrites is for telemetry");
     if (take_spec(ingest, &ring->segment, err) != 0)
         return -err->code;
-    if (ring->rx.data_bytes < ingest->spec.record_bytes)
-        return pawl_err_set(err, EINVAL,
-                            "its slots have %u bytes, a record of the spec has %" PRIu64,
-                            ring->rx.data_bytes, ingest->spec.record_bytes);
+    if (pawl_ring_check_record(ring->rx.data_bytes, "the spec's", ingest->spec.record_bytes,
+                               err) != 0)
+        return -err->code;
     ring->book = (struct pawl_book_ring){
         .id = offer->id,
         .actor = offer->index,
