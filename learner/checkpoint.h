@@ -120,7 +120,10 @@ struct pawl_checkpoint {
     uint64_t done_bytes; /* likewise, of all its files */
     uint64_t took_ns;    /* likewise, from begin until it was noticed */
     uint64_t done_ns;    /* likewise, when */
-    char warning[256];   /* of the last DONE: e.g. `last` could not be replaced; "": none */
+
+    /* What went wrong beside it: `last` could not be replaced, an old one not be removed. "":
+     * nothing. The owner empties it when it has told; a save that begins does, too. */
+    char warning[256];
 };
 
 /* Makes RUN/checkpoints if it is missing, removes leftovers, and allocates all that later

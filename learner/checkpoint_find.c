@@ -9,6 +9,7 @@
 
 #include "runtime/crc32c.h"
 #include "runtime/json.h"
+#include "runtime/log.h"
 #include "runtime/safetensors.h"
 
 #define SLICE_BYTES ((size_t)1 << 20)
@@ -383,17 +384,24 @@ static int find_steps(struct pawl_io *io, const char *run_path, uint64_t **steps
     return code;
 }
 
-static void look(struct pawl_io *io, const char *run_path, uint64_t step, const char *last,
-                 enum pawl_checkpoint_depth depth, struct pawl_checkpoint_info *info)
+/* Twice when the disk fails: one that is passed over falls behind those that follow, and one
+ * of the best is kept no longer. */
+static int look(struct pawl_io *io, const char *run_path, uint64_t step, const char *last,
+                enum pawl_checkpoint_depth depth, struct pawl_checkpoint_info *info)
 {
     char name[PAWL_CHECKPOINT_NAME_BYTES];
     char path[PATH_MAX];
     pawl_checkpoint_name(step, name);
     snprintf(path, sizeof(path), "%.*s/%s/%s", PATH_MAX - 64, run_path, PAWL_CHECKPOINT_FOLDER,
              name);
-    pawl_checkpoint_verify(io, path, depth, info, NULL);
+    int code = pawl_checkpoint_verify(io, path, depth, info, NULL);
+    if (code == -EIO) {
+        pawl_log_warn("checkpoint cannot be read, tried again", "reason=%s", info->reason);
+        code = pawl_checkpoint_verify(io, path, depth, info, NULL);
+    }
     info->step = step;
     info->is_last = strcmp(last, name) == 0;
+    return code;
 }
 
 int pawl_checkpoint_find(struct pawl_io *io, const char *run_path,
@@ -408,9 +416,9 @@ int pawl_checkpoint_find(struct pawl_io *io, const char *run_path,
     if (code == 0 && count == 0)
         code = pawl_err_set(err, ENOENT, "%s has no checkpoint", run_path);
 
-    bool is_found = false;
+    bool is_found = false, is_unread = false;
     for (size_t i = 0; code == 0 && !is_found && i < count; i++) {
-        look(io, run_path, steps[i], last, PAWL_CHECKPOINT_FULL, info);
+        is_unread |= look(io, run_path, steps[i], last, PAWL_CHECKPOINT_FULL, info) == -EIO;
         is_found = info->is_valid;
         if (is_found)
             break;
@@ -421,8 +429,12 @@ int pawl_checkpoint_find(struct pawl_io *io, const char *run_path,
             skipped(arg, info->reason);
     }
     if (code == 0 && !is_found)
-        code = pawl_err_set(err, ENOENT, "%s: none of its %zu checkpoints is valid", run_path,
-                            count);
+        code = is_unread ? pawl_err_set(err, EIO,
+                                        "%s: none of its %zu checkpoints is valid, as "
+                                        "far as they can be read",
+                                        run_path, count)
+                         : pawl_err_set(err, ENOENT, "%s: none of its %zu checkpoints is valid",
+                                        run_path, count);
     free(steps);
     return code;
 }

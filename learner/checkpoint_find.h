@@ -69,8 +69,8 @@ int pawl_checkpoint_verify(struct pawl_io *io, const char *path,
                            enum pawl_checkpoint_depth depth, struct pawl_checkpoint_info *info,
                            struct pawl_err *err);
 
-/* -ENOENT: there is none that is valid; the text says how many were skipped. `skipped` (may be
- * NULL) gets a sentence for each. */
+/* -ENOENT: there is none that is valid, -EIO: some cannot be read; the text says how many were
+ * skipped. `skipped` (may be NULL) gets a sentence for each. */
 int pawl_checkpoint_find(struct pawl_io *io, const char *run_path,
                          enum pawl_checkpoint_wanted wanted,
                          void (*skipped)(void *arg, const char *sentence), void *arg,

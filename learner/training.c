@@ -16,6 +16,10 @@
 /* Going back draws other batches than those that led here: a run has fewer draws than this. */
 #define DRAWS_PER_ROLLBACK (UINT64_C(1) << 48)
 
+/* Of a batch that a test wants to be spoilt, with gradients that are finite and far too high.
+ */
+#define HUGE_REWARD 1e6f
+
 /* Updates of longer than this are mirrored one by one. */
 #define MIRROR_NS_MAX (200 * PAWL_NS_PER_MS)
 
@@ -135,8 +139,9 @@ static int fill(void *arg, struct pawl_batch *batch, uint64_t draw, struct pawl_
     PAWL_FAULT("learner.sample");
     sampler->draw_offset = training->draw_offset;
     int code = sampler->base.fill(sampler, batch, draw, err);
-    if (code == 0 && PAWL_FAULT_ERRNO("learner.batch")) /* a test wants it spoilt */
-        batch->reward[0] = NAN;
+    int fault = code == 0 ? PAWL_FAULT_ERRNO("learner.batch") : 0; /* a test wants it spoilt */
+    if (fault)
+        batch->reward[0] = fault == ERANGE ? HUGE_REWARD : NAN;
     return code;
 }
 

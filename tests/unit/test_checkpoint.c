@@ -399,6 +399,8 @@ END_TEST
 START_TEST(what_cannot_be_removed_is_removed_later)
 {
     static const char *const points[] = {"trash", "remove"};
+    static const char *const warnings[] = {": set aside: Input/output error",
+                                           "checkpoint 000001: remove: Input/output error"};
     for (int i = 0; i < 2; i++) {
         scratch_open(&scratch);
         struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
@@ -409,6 +411,7 @@ START_TEST(what_cannot_be_removed_is_removed_later)
         for (uint64_t step = 1; step <= 3; step++)
             save(step, NAN);
         ck_assert_int_eq(folder_count(), 4);
+        ck_assert_ptr_nonnull(strstr(rig.saver.warning, warnings[i]));
         pawl_fault_disarm();
         save(4, NAN);
         ck_assert_int_eq(folder_count(), i == 0 ? 3 : 4); /* .trash-... is for the next open */
@@ -421,10 +424,29 @@ START_TEST(what_cannot_be_removed_is_removed_later)
 }
 END_TEST
 
+START_TEST(a_file_that_cannot_be_removed_is_a_warning)
+{
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    open_rig(&setup);
+    save(1, NAN);
+    save(2, NAN);
+    /* Behind the one of the link, which is not there. */
+    ck_assert_int_eq(pawl_fault_arm("io.unlink:error=EIO@3", &err), 0);
+    save(3, NAN);
+    pawl_fault_disarm();
+    ck_assert_ptr_nonnull(
+        strstr(rig.saver.warning, "checkpoint 000001: remove .trash-000001-"));
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
 #define FAULT_TESTS                                                                            \
     where_names_cannot_be_exchanged_the_older_one_is_set_aside,                                \
         a_step_that_fails_leaves_older_ones_and_three_in_a_row_are_told,                       \
-        a_link_that_cannot_be_replaced_is_a_warning, what_cannot_be_removed_is_removed_later,
+        a_link_that_cannot_be_replaced_is_a_warning, what_cannot_be_removed_is_removed_later,  \
+        a_file_that_cannot_be_removed_is_a_warning,
 #else
 #define FAULT_TESTS
 #endif
