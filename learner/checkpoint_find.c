@@ -315,7 +315,7 @@ static int compare_newest_first(const void *a, const void *b)
     return compare_steps(&x->step, &y->step);
 }
 
-static bool read_rollback_count(struct pawl_io *io, int folder, uint64_t step, uint64_t *count)
+static int try_rollback_count(struct pawl_io *io, int folder, uint64_t step, uint64_t *count)
 {
     struct pawl_checkpoint_info info = {0};
     char name[PAWL_CHECKPOINT_NAME_BYTES];
@@ -323,11 +323,23 @@ static bool read_rollback_count(struct pawl_io *io, int folder, uint64_t step, u
     struct check check = {.io = io, .path = name};
     check.folder = pawl_io_open(io, folder, name, O_RDONLY | O_DIRECTORY, 0);
     if (check.folder < 0)
-        return false;
-    bool is_read = check_manifest(&check, &info, NULL) == 0;
+        return check.folder;
+    int code = check_manifest(&check, &info, NULL);
     pawl_io_close(io, check.folder);
     *count = info.manifest.rollback_count;
-    return is_read;
+    return code;
+}
+
+/* Twice when the disk fails, as look(). */
+static bool read_rollback_count(struct pawl_io *io, int folder, uint64_t step, uint64_t *count)
+{
+    int code = try_rollback_count(io, folder, step, count);
+    if (code == -EIO) {
+        pawl_log_warn("checkpoint cannot be read, tried again", "step=%" PRIu64 " reason=%s",
+                      step, strerror(EIO));
+        code = try_rollback_count(io, folder, step, count);
+    }
+    return code == 0;
 }
 
 /* Steps, highest first, become newest first. */
