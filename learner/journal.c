@@ -43,14 +43,23 @@ static void succeed(struct pawl_journal *journal)
     journal->failure = (struct pawl_err){0};
 }
 
-static void note_synced(struct pawl_journal *journal)
+/* The disk has said so, before this line does. */
+static void note_durable(struct pawl_journal *journal)
 {
     struct pawl_journal_state *state = journal->state;
 
     journal->counts.syncs++;
+    state->durable = state->next;
+    pawl_log_debug("replay durable", "folder=%s head=%" PRIu64, state->folder, state->durable);
+}
+
+static void note_synced(struct pawl_journal *journal)
+{
+    struct pawl_journal_state *state = journal->state;
+
     if (state->entries[state->entry_count - 1].end != 0)
         state->has_synced = true;
-    state->durable = state->next;
+    note_durable(journal);
 }
 
 /* The kernel may have dropped what it could not write, so this file's end is worth nothing. The
@@ -144,8 +153,7 @@ static void finish_close(struct pawl_journal *journal, uint64_t now_ns)
             state->next = state->durable;
         fail(journal, code, what, now_ns);
     } else if (has_done(state, PAWL_IO_OP_SYNC)) {
-        journal->counts.syncs++;
-        state->durable = state->next;
+        note_durable(journal);
     }
 }
 

@@ -49,8 +49,7 @@ struct pawl_replay_pick {
     struct pawl_replay *replay;
     uint64_t number;
     uint64_t next;
-    uint32_t step_count; /* of the walk from number to next */
-    double probability;  /* times the transitions of its store */
+    double probability; /* times the transitions of its store */
 };
 
 /* What the sampler knows of a store. */

@@ -2,9 +2,9 @@
  *
  *     nbdkit ./journal_plugin.so image=DISK journal=FILE
  *
- * DISK is the content; every write and flush is appended to FILE: u64 offset, u64 length, then
- * the bytes; a flush is the offset 2^64 - 1 with length 0. From the two, powercut.py builds the
- * images that a power cut could have left. */
+ * DISK is the content; every write and flush is appended to FILE: u64 wall clock in ns, u64
+ * offset, u64 length, then the bytes; a flush is the offset 2^64 - 1 with length 0. From the
+ * two, powercut.py builds the images that a power cut could have left. */
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_SERIALIZE_ALL_REQUESTS
@@ -32,7 +33,10 @@ static int journal_config(const char *key, const char *value)
 
 static int note(uint64_t offset, uint64_t length, const void *bytes)
 {
-    uint64_t head[2] = {offset, length};
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t head[3] = {(uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, offset,
+                        length};
     if (write(journal, head, sizeof(head)) != (ssize_t)sizeof(head) ||
         (length > 0 && write(journal, bytes, length) != (ssize_t)length)) {
         nbdkit_error("the journal cannot be written");
