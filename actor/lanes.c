@@ -118,11 +118,6 @@ uint32_t pawl_lanes_count(const struct pawl_lanes *lanes)
     return lanes->cfg.lane_count;
 }
 
-uint32_t pawl_lanes_steps_max(const struct pawl_lanes *lanes)
-{
-    return lanes->steps_max;
-}
-
 void *pawl_lanes_env(const struct pawl_lanes *lanes, uint32_t lane)
 {
     return lanes->lanes[lane].env;

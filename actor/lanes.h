@@ -98,7 +98,6 @@ void pawl_lanes_close(struct pawl_lanes *lanes); /* NULL is fine */
 const struct pawl_env_spec *pawl_lanes_spec(const struct pawl_lanes *lanes);
 const struct pawl_lane *pawl_lanes_get(const struct pawl_lanes *lanes, uint32_t lane);
 uint32_t pawl_lanes_count(const struct pawl_lanes *lanes);
-uint32_t pawl_lanes_steps_max(const struct pawl_lanes *lanes);       /* 0: no limit */
 void *pawl_lanes_env(const struct pawl_lanes *lanes, uint32_t lane); /* for render() */
 
 /* The next episode and its first observation, one pointer per field of the spec. One that is

@@ -4,7 +4,7 @@
  *     pawl_params_attach(&params, fd, total_bytes, &err);      a board was offered
  *     if (pawl_params_is_newer(&params))                       a load or two
  *         pawl_params_adopt(&params, &err);
- *     policy->ops->act(...), pawl_params_version(&params)      which version that was
+ *     policy->ops->act(...)                                    on params.version
  *     if (!pawl_params_is_intact(&params)) act again
  *
  * A learner that died leaves its board, and it is acted with until the next board has a version
@@ -59,11 +59,6 @@ static inline bool pawl_params_is_newer(const struct pawl_params *params)
 /* Acts on the newest version from now on. -EINVAL: the board does not have what the policy
  * needs; -EPROTO: it is broken. The policy then has no parameters that may be used. */
 int pawl_params_adopt(struct pawl_params *params, struct pawl_err *err);
-
-static inline uint64_t pawl_params_version(const struct pawl_params *params)
-{
-    return params->version;
-}
 
 /* Whether what was computed since the last adoption was computed from one whole version. False
  * only when the learner took this actor for dead: adopt again and forget the results. */

@@ -10,6 +10,7 @@
 #include "runtime/crc32c.h"
 #include "runtime/fault.h"
 #include "runtime/log.h"
+#include "runtime/text.h"
 #include "shm/record.h"
 
 #define LINE_BYTES_MAX 384u
@@ -326,8 +327,7 @@ static void begin_ledger_line(struct pawl_json_writer *out, struct pawl_book *bo
                               const struct pawl_book_ring *ring)
 {
     char epoch[2 * PAWL_HUB_EPOCH_BYTES + 1];
-    for (size_t i = 0; i < PAWL_HUB_EPOCH_BYTES; i++)
-        snprintf(epoch + 2 * i, 3, "%02x", ring->epoch[i]);
+    pawl_text_hex(ring->epoch, PAWL_HUB_EPOCH_BYTES, epoch);
     pawl_json_open_fixed(out, book->ledger_line, sizeof(book->ledger_line) - 1);
     pawl_json_begin_object(out, NULL);
     pawl_json_put_u64(out, "actor", ring->actor);

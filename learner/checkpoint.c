@@ -43,6 +43,8 @@ bool pawl_checkpoint_is_due(struct pawl_checkpoint *saver, uint64_t now_ns,
     if (saver->failures_in_row > 0 && now_ns != 0)
         return !pawl_checkpoint_is_busy(saver) && now_ns >= writer->retry_ns;
 
+    if (writer->is_wanted)
+        return !pawl_checkpoint_is_busy(saver);
     bool is_due = update_count > writer->begun_step &&
                   ((cfg->every_updates > 0 &&
                     update_count - writer->begun_step >= (uint64_t)cfg->every_updates) ||
@@ -55,6 +57,12 @@ bool pawl_checkpoint_is_due(struct pawl_checkpoint *saver, uint64_t now_ns,
     writer->begun_step = update_count;
     writer->begun_ns = now_ns;
     return false;
+}
+
+void pawl_checkpoint_note_rollback(struct pawl_checkpoint *saver, uint64_t rollback_count)
+{
+    saver->writer->rollback_count = rollback_count;
+    saver->writer->is_wanted = true;
 }
 
 /* --- begin --- */
@@ -132,7 +140,9 @@ int pawl_checkpoint_begin(struct pawl_checkpoint *saver, uint64_t step, double s
 
     writer->is_replacing = entry != NULL;
     writer->has_no_exchange = writer->has_replaced = false;
+    writer->is_wanted = false;
     writer->manifest.step = step;
+    writer->manifest.rollback_count = writer->rollback_count;
     writer->manifest.score = score;
     writer->manifest.saved_unix_s = (uint64_t)time(NULL);
     writer->crc_file = writer->crc_part = writer->crc_at = 0;
@@ -216,6 +226,7 @@ static void note_entry(struct pawl_checkpoint_writer *writer, bool is_committed)
         entry = &writer->entries[writer->entry_count++];
     *entry = (struct pawl_checkpoint_entry){
         .step = writer->manifest.step,
+        .rollback_count = writer->manifest.rollback_count,
         .score = writer->manifest.score,
         .is_committed = is_committed,
     };
@@ -223,26 +234,30 @@ static void note_entry(struct pawl_checkpoint_writer *writer, bool is_committed)
 
 /* --- from step to step --- */
 
+static void warn(struct pawl_checkpoint *saver, int code, const char *what)
+{
+    snprintf(saver->warning, sizeof(saver->warning), "checkpoint %s: %.160s: %s",
+             saver->writer->final_name, what, strerror(code));
+}
+
 static void fail(struct pawl_checkpoint *saver, int code, const char *what)
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
-    char text[PAWL_ERR_TEXT_BYTES];
-    snprintf(text, sizeof(text), "checkpoint %s: %.400s: %s", writer->final_name, what,
-             strerror(code));
 
     switch (writer->step) {
     case STEP_LINK: /* it is committed; the link is only a hint */
-        snprintf(saver->warning, sizeof(saver->warning), "%.*s",
-                 (int)sizeof(saver->warning) - 1, text);
+        warn(saver, code, what);
         end_done(saver);
         break;
     case STEP_TRASH:
     case STEP_REMOVE: /* after the next save it is tried again, or by the next open */
+        warn(saver, code, what);
         writer->is_trash_due = false;
         writer->step = STEP_RESTING;
         break;
     default:
-        pawl_err_set(&writer->failure, code, "%s", text);
+        pawl_err_set(&writer->failure, code, "checkpoint %s: %.400s: %s", writer->final_name,
+                     what, strerror(code));
         if (writer->is_renamed)
             note_entry(writer, false); /* whether it survives a power cut, nobody knows */
         writer->has_replaced = false;  /* nor, then, which of the two has the number */
@@ -340,6 +355,18 @@ static bool cannot_exchange(int code)
     return code == EINVAL || code == ENOSYS || code == EOPNOTSUPP || code == ENOENT;
 }
 
+/* What stays of an old checkpoint that was to go; others' files in it are no surprise. */
+static void note_unremoved(struct pawl_checkpoint *saver, const struct pawl_io_op *op)
+{
+    int code = (int)-op->result;
+    char what[PAWL_ERR_TEXT_BYTES];
+    if (saver->writer->step != STEP_REMOVE || saver->warning[0] || pawl_io_op_is_complete(op) ||
+        code == ENOENT || code == ENOTEMPTY)
+        return;
+    pawl_checkpoint_describe_op(op, what, sizeof(what));
+    warn(saver, code, what);
+}
+
 /* The chain has ended, or was cut. */
 static void look_at_results(struct pawl_checkpoint *saver)
 {
@@ -350,6 +377,7 @@ static void look_at_results(struct pawl_checkpoint *saver)
 
     while (writer->op_next < end) {
         struct pawl_io_op *op = &writer->ops[writer->op_next];
+        note_unremoved(saver, op);
         if (pawl_io_op_is_complete(op) || goes_on ||
             pawl_checkpoint_is_dispensable(op, (int)-op->result)) {
             if (writer->step == STEP_RENAME && op->name == writer->temp_name)

@@ -81,6 +81,10 @@ struct pawl_checkpoint_setup {
      * up (torn, rotten, or not asked for): they may be replaced. */
     uint64_t step;
 
+    /* How often training has gone back to an earlier state, over all of the run: what was saved
+     * after that is newer than what was saved before, whatever their steps. */
+    uint64_t rollback_count;
+
     size_t part_count_max; /* of one begin, all files together */
 };
 
@@ -94,6 +98,7 @@ enum pawl_checkpoint_state {
 /* A numbered folder. */
 struct pawl_checkpoint_entry {
     uint64_t step;
+    uint64_t rollback_count;
     double score;      /* NaN: none */
     bool is_committed; /* else it may be replaced */
 };
@@ -115,7 +120,10 @@ struct pawl_checkpoint {
     uint64_t done_bytes; /* likewise, of all its files */
     uint64_t took_ns;    /* likewise, from begin until it was noticed */
     uint64_t done_ns;    /* likewise, when */
-    char warning[256];   /* of the last DONE: e.g. `last` could not be replaced; "": none */
+
+    /* What went wrong beside it: `last` could not be replaced, an old one not be removed. "":
+     * nothing. The owner empties it when it has told; a save that begins does, too. */
+    char warning[256];
 };
 
 /* Makes RUN/checkpoints if it is missing, removes leftovers, and allocates all that later
@@ -128,6 +136,10 @@ int pawl_checkpoint_open(struct pawl_checkpoint *saver,
  * not looked at. While failures last the pause doubles from one second up to a minute. */
 bool pawl_checkpoint_is_due(struct pawl_checkpoint *saver, uint64_t now_ns,
                             uint64_t update_count);
+
+/* Training has gone back, so often in all. What was saved before may be of the state that it
+ * went back from: a save is due as soon as none is in flight, and is the newest. */
+void pawl_checkpoint_note_rollback(struct pawl_checkpoint *saver, uint64_t rollback_count);
 
 /* Begins to save. The files' texts and bytes are borrowed until DONE or FAILED; a higher score
  * is better, NaN is none. One of the same step is replaced. -EBUSY while one is in flight

@@ -9,6 +9,7 @@
 
 #include "runtime/crc32c.h"
 #include "runtime/json.h"
+#include "runtime/log.h"
 #include "runtime/safetensors.h"
 
 #define SLICE_BYTES ((size_t)1 << 20)
@@ -302,8 +303,71 @@ int pawl_checkpoint_steps(struct pawl_io *io, int folder, uint64_t *steps, size_
     return 0;
 }
 
-/* The numbers of a run's checkpoints, and what `last` says. A run without the folder has none.
- */
+struct numbered {
+    uint64_t step, rollback_count;
+};
+
+static int compare_newest_first(const void *a, const void *b)
+{
+    const struct numbered *x = a, *y = b;
+    if (x->rollback_count != y->rollback_count)
+        return x->rollback_count < y->rollback_count ? 1 : -1;
+    return compare_steps(&x->step, &y->step);
+}
+
+static int try_rollback_count(struct pawl_io *io, int folder, uint64_t step, uint64_t *count)
+{
+    struct pawl_checkpoint_info info = {0};
+    char name[PAWL_CHECKPOINT_NAME_BYTES];
+    pawl_checkpoint_name(step, name);
+    struct check check = {.io = io, .path = name};
+    check.folder = pawl_io_open(io, folder, name, O_RDONLY | O_DIRECTORY, 0);
+    if (check.folder < 0)
+        return check.folder;
+    int code = check_manifest(&check, &info, NULL);
+    pawl_io_close(io, check.folder);
+    *count = info.manifest.rollback_count;
+    return code;
+}
+
+/* Twice when the disk fails, as look(). */
+static bool read_rollback_count(struct pawl_io *io, int folder, uint64_t step, uint64_t *count)
+{
+    int code = try_rollback_count(io, folder, step, count);
+    if (code == -EIO) {
+        pawl_log_warn("checkpoint cannot be read, tried again", "step=%" PRIu64 " reason=%s",
+                      step, strerror(EIO));
+        code = try_rollback_count(io, folder, step, count);
+    }
+    return code == 0;
+}
+
+/* Steps, highest first, become newest first. */
+static int put_in_order(struct pawl_io *io, int folder, uint64_t *steps, size_t count)
+{
+    struct numbered *all = calloc(count + 1, sizeof(*all));
+    uint64_t most = 0;
+    if (!all)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        all[i].step = steps[i];
+        if (!read_rollback_count(io, folder, steps[i], &all[i].rollback_count))
+            all[i].rollback_count = UINT64_MAX;
+        else if (all[i].rollback_count > most)
+            most = all[i].rollback_count;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (all[i].rollback_count == UINT64_MAX)
+            all[i].rollback_count = most;
+    qsort(all, count, sizeof(*all), compare_newest_first);
+    for (size_t i = 0; i < count; i++)
+        steps[i] = all[i].step;
+    free(all);
+    return 0;
+}
+
+/* The numbers of a run's checkpoints, newest first, and what `last` says. A run without the
+ * folder has none. */
 static int find_steps(struct pawl_io *io, const char *run_path, uint64_t **steps, size_t *count,
                       char last[PAWL_CHECKPOINT_NAME_BYTES], struct pawl_err *err)
 {
@@ -323,6 +387,8 @@ static int find_steps(struct pawl_io *io, const char *run_path, uint64_t **steps
     int code = *steps ? pawl_checkpoint_steps(io, folder, *steps, PAWL_CHECKPOINT_ENTRIES_MAX,
                                               count, err)
                       : pawl_err_set(err, ENOMEM, "%s: out of memory", path);
+    if (code == 0 && put_in_order(io, folder, *steps, *count) != 0)
+        code = pawl_err_set(err, ENOMEM, "%s: out of memory", path);
     if (pawl_io_readlink(io, folder, PAWL_CHECKPOINT_LAST, last, PAWL_CHECKPOINT_NAME_BYTES) !=
         0)
         last[0] = '\0';
@@ -330,17 +396,24 @@ static int find_steps(struct pawl_io *io, const char *run_path, uint64_t **steps
     return code;
 }
 
-static void look(struct pawl_io *io, const char *run_path, uint64_t step, const char *last,
-                 enum pawl_checkpoint_depth depth, struct pawl_checkpoint_info *info)
+/* Twice when the disk fails: one that is passed over falls behind those that follow, and one
+ * of the best is kept no longer. */
+static int look(struct pawl_io *io, const char *run_path, uint64_t step, const char *last,
+                enum pawl_checkpoint_depth depth, struct pawl_checkpoint_info *info)
 {
     char name[PAWL_CHECKPOINT_NAME_BYTES];
     char path[PATH_MAX];
     pawl_checkpoint_name(step, name);
     snprintf(path, sizeof(path), "%.*s/%s/%s", PATH_MAX - 64, run_path, PAWL_CHECKPOINT_FOLDER,
              name);
-    pawl_checkpoint_verify(io, path, depth, info, NULL);
+    int code = pawl_checkpoint_verify(io, path, depth, info, NULL);
+    if (code == -EIO) {
+        pawl_log_warn("checkpoint cannot be read, tried again", "reason=%s", info->reason);
+        code = pawl_checkpoint_verify(io, path, depth, info, NULL);
+    }
     info->step = step;
     info->is_last = strcmp(last, name) == 0;
+    return code;
 }
 
 int pawl_checkpoint_find(struct pawl_io *io, const char *run_path,
@@ -355,9 +428,9 @@ int pawl_checkpoint_find(struct pawl_io *io, const char *run_path,
     if (code == 0 && count == 0)
         code = pawl_err_set(err, ENOENT, "%s has no checkpoint", run_path);
 
-    bool is_found = false;
+    bool is_found = false, is_unread = false;
     for (size_t i = 0; code == 0 && !is_found && i < count; i++) {
-        look(io, run_path, steps[i], last, PAWL_CHECKPOINT_FULL, info);
+        is_unread |= look(io, run_path, steps[i], last, PAWL_CHECKPOINT_FULL, info) == -EIO;
         is_found = info->is_valid;
         if (is_found)
             break;
@@ -368,8 +441,12 @@ int pawl_checkpoint_find(struct pawl_io *io, const char *run_path,
             skipped(arg, info->reason);
     }
     if (code == 0 && !is_found)
-        code = pawl_err_set(err, ENOENT, "%s: none of its %zu checkpoints is valid", run_path,
-                            count);
+        code = is_unread ? pawl_err_set(err, EIO,
+                                        "%s: none of its %zu checkpoints is valid, as "
+                                        "far as they can be read",
+                                        run_path, count)
+                         : pawl_err_set(err, ENOENT, "%s: none of its %zu checkpoints is valid",
+                                        run_path, count);
     free(steps);
     return code;
 }

@@ -9,7 +9,9 @@
  *
  * Valid is: the manifest is whole and of this folder's number, all files that it names are
  * there with their sizes and checksums, JSON files are JSON and .safetensors files have the
- * structure. All folders are looked at, newest first; the link `last` is not followed.
+ * structure. All folders are looked at, newest first; the link `last` is not followed. Newer is
+ * what training had gone back more often before, and among equals the higher step: what was
+ * saved before training went back is taken only where nothing that was saved since is valid.
  *
  * Thread safety: no state.
  */
@@ -27,7 +29,8 @@
 /* What a manifest says. */
 struct pawl_checkpoint_manifest {
     uint64_t step;
-    double score; /* NaN: none */
+    uint64_t rollback_count; /* as in pawl_checkpoint_setup */
+    double score;            /* NaN: none */
     char run[PAWL_CHECKPOINT_RUN_BYTES];
     uint8_t spec_hash[PAWL_SHA256_BYTES];
     uint64_t saved_unix_s;
@@ -66,14 +69,15 @@ int pawl_checkpoint_verify(struct pawl_io *io, const char *path,
                            enum pawl_checkpoint_depth depth, struct pawl_checkpoint_info *info,
                            struct pawl_err *err);
 
-/* -ENOENT: there is none that is valid; the text says how many were skipped. `skipped` (may be
- * NULL) gets a sentence for each. */
+/* -ENOENT: there is none that is valid, -EIO: some cannot be read; the text says how many were
+ * skipped. `skipped` (may be NULL) gets a sentence for each. */
 int pawl_checkpoint_find(struct pawl_io *io, const char *run_path,
                          enum pawl_checkpoint_wanted wanted,
                          void (*skipped)(void *arg, const char *sentence), void *arg,
                          struct pawl_checkpoint_info *info, struct pawl_err *err);
 
-/* All of a run, newest first, the invalid ones too. *infos is the caller's to free. */
+/* All of a run, newest first, the invalid ones too. (Those whose manifest says nothing count as
+ * saved since training last went back.) *infos is the caller's to free. */
 int pawl_checkpoint_list(struct pawl_io *io, const char *run_path,
                          enum pawl_checkpoint_depth depth, struct pawl_checkpoint_info **infos,
                          size_t *count, struct pawl_err *err);

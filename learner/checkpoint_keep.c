@@ -3,6 +3,14 @@
 
 #include <math.h>
 
+bool pawl_checkpoint_is_newer(const struct pawl_checkpoint_entry *entry,
+                              const struct pawl_checkpoint_entry *other)
+{
+    return entry->rollback_count != other->rollback_count
+               ? entry->rollback_count > other->rollback_count
+               : entry->step > other->step;
+}
+
 static bool is_among_best(const struct pawl_checkpoint_writer *writer, size_t index)
 {
     const struct pawl_checkpoint_entry *entry = &writer->entries[index];
@@ -13,7 +21,7 @@ static bool is_among_best(const struct pawl_checkpoint_writer *writer, size_t in
         const struct pawl_checkpoint_entry *other = &writer->entries[i];
         if (other->is_committed &&
             (other->score > entry->score ||
-             (other->score == entry->score && other->step > entry->step)))
+             (other->score == entry->score && pawl_checkpoint_is_newer(other, entry))))
             better_count++;
     }
     return better_count < writer->cfg.keep_best;
@@ -29,11 +37,12 @@ int64_t pawl_checkpoint_find_victim(const struct pawl_checkpoint_writer *writer)
         const struct pawl_checkpoint_entry *entry = &writer->entries[i];
         int64_t newer_count = 0;
         for (size_t k = 0; k < writer->entry_count; k++)
-            newer_count +=
-                writer->entries[k].is_committed && writer->entries[k].step > entry->step;
+            newer_count += writer->entries[k].is_committed &&
+                           pawl_checkpoint_is_newer(&writer->entries[k], entry);
         bool is_kept =
             newer_count < keep_last || (entry->is_committed && is_among_best(writer, i));
-        if (!is_kept && (victim < 0 || entry->step < writer->entries[victim].step))
+        if (!is_kept &&
+            (victim < 0 || pawl_checkpoint_is_newer(&writer->entries[victim], entry)))
             victim = (int64_t)i;
     }
     return victim;

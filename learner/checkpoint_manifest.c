@@ -1,6 +1,6 @@
 /* checkpoint_manifest.c: the text that commits a checkpoint:
  *
- *     {"format":1,"step":500,"score":null,"run":"...","saved_unix_s":...,"spec_sha256":"...",
+ *     {"format":1,"step":500,"rollbacks":0,"score":null,"run":"...","saved_unix_s":...,"spec_sha256":"...",
  *      "files":[{"path":"...","bytes":4,"crc32c":"0b1c2d3e"},...],"crc32c":"00112233"}
  *
  * on one line. The last member is the CRC-32C of all bytes before its comma. */
@@ -14,6 +14,7 @@
 
 #include "runtime/crc32c.h"
 #include "runtime/json.h"
+#include "runtime/text.h"
 
 #define FORMAT      1
 #define TAIL        ",\"crc32c\":\""
@@ -45,15 +46,15 @@ int pawl_checkpoint_manifest_write(const struct pawl_checkpoint_manifest *manife
                                    size_t text_bytes, size_t *length_bytes,
                                    struct pawl_err *err)
 {
-    char hash[HASH_DIGITS + 1];
-    for (size_t i = 0; i < PAWL_SHA256_BYTES; i++)
-        snprintf(hash + 2 * i, 3, "%02x", manifest->spec_hash[i]);
+    char hash[PAWL_SHA256_HEX_BYTES];
+    pawl_text_hex(manifest->spec_hash, PAWL_SHA256_BYTES, hash);
 
     struct pawl_json_writer out;
     pawl_json_open_fixed(&out, text, text_bytes);
     pawl_json_begin_object(&out, NULL);
     pawl_json_put_i64(&out, "format", FORMAT);
     pawl_json_put_u64(&out, "step", manifest->step);
+    pawl_json_put_u64(&out, "rollbacks", manifest->rollback_count);
     pawl_json_put_f64_or_null(&out, "score", manifest->score);
     pawl_json_put_string(&out, "run", manifest->run);
     pawl_json_put_u64(&out, "saved_unix_s", manifest->saved_unix_s);
@@ -184,7 +185,7 @@ static int read_score(const struct pawl_json_at *root, double *score, struct paw
 static int read_root(const struct pawl_json_at *root, struct pawl_checkpoint_manifest *manifest,
                      const char *source, struct pawl_err *err)
 {
-    int64_t format, step, saved_unix_s;
+    int64_t format, step, rollback_count = 0, saved_unix_s;
     const char *run, *hash;
     int code;
     if ((code = pawl_json_get_i64(root, "format", 0, INT64_MAX, &format, err)) != 0)
@@ -193,6 +194,9 @@ static int read_root(const struct pawl_json_at *root, struct pawl_checkpoint_man
         return pawl_err_set(err, EINVAL, "%s: format %" PRId64 ", this program reads %d",
                             source, format, FORMAT);
     if ((code = pawl_json_get_i64(root, "step", 0, INT64_MAX, &step, err)) != 0 ||
+        (pawl_json_has(root, "rollbacks") && /* manifests of old have none */
+         (code = pawl_json_get_i64(root, "rollbacks", 0, INT64_MAX, &rollback_count, err)) !=
+             0) ||
         (code = read_score(root, &manifest->score, err)) != 0 ||
         (code = pawl_json_get_string(root, "run", &run, err)) != 0 ||
         (code = pawl_json_get_i64(root, "saved_unix_s", 0, INT64_MAX, &saved_unix_s, err)) !=
@@ -207,6 +211,7 @@ static int read_root(const struct pawl_json_at *root, struct pawl_checkpoint_man
                             strlen(run), sizeof(manifest->run) - 1);
     strcpy(manifest->run, run);
     manifest->step = (uint64_t)step;
+    manifest->rollback_count = (uint64_t)rollback_count;
     manifest->saved_unix_s = (uint64_t)saved_unix_s;
     return read_files(root, manifest, source, err);
 }

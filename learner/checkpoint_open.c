@@ -89,22 +89,29 @@ static int open_folder(struct pawl_checkpoint_writer *writer, const char *run_pa
 }
 
 /* What is there, by a quick look: whether the bytes are right is for who resumes to know, who
- * says with `step` what it took. */
-static int find_entries(struct pawl_checkpoint_writer *writer, const char *run_path,
-                        uint64_t step, struct pawl_err *err)
+ * says with the setup what it took. */
+static int find_entries(struct pawl_checkpoint_writer *writer,
+                        const struct pawl_checkpoint_setup *setup, struct pawl_err *err)
 {
+    const struct pawl_checkpoint_entry taken = {.step = setup->step,
+                                                .rollback_count = setup->rollback_count};
     struct pawl_checkpoint_info *infos;
     size_t count;
-    int code =
-        pawl_checkpoint_list(writer->io, run_path, PAWL_CHECKPOINT_QUICK, &infos, &count, err);
+    int code = pawl_checkpoint_list(writer->io, setup->run_path, PAWL_CHECKPOINT_QUICK, &infos,
+                                    &count, err);
     if (code != 0)
         return code;
-    for (size_t i = count; i-- > 0;) { /* lowest first */
-        writer->entries[writer->entry_count++] = (struct pawl_checkpoint_entry){
+    writer->is_wanted = setup->rollback_count > 0;
+    for (size_t i = count; i-- > 0;) { /* oldest first */
+        struct pawl_checkpoint_entry *entry = &writer->entries[writer->entry_count++];
+        *entry = (struct pawl_checkpoint_entry){
             .step = infos[i].step,
+            .rollback_count = infos[i].manifest.rollback_count,
             .score = infos[i].is_valid ? infos[i].manifest.score : (double)NAN,
-            .is_committed = infos[i].is_valid && infos[i].step <= step,
         };
+        entry->is_committed = infos[i].is_valid && !pawl_checkpoint_is_newer(entry, &taken);
+        if (entry->is_committed && entry->rollback_count == setup->rollback_count)
+            writer->is_wanted = false;
     }
     free(infos);
     return 0;
@@ -130,6 +137,7 @@ static int allocate(struct pawl_checkpoint *saver, const struct pawl_checkpoint_
         return pawl_err_set(err, ENOMEM, "checkpoint: out of memory");
     snprintf(writer->manifest.run, sizeof(writer->manifest.run), "%s", setup->run);
     memcpy(writer->manifest.spec_hash, setup->spec_hash, PAWL_SHA256_BYTES);
+    writer->rollback_count = setup->rollback_count;
     writer->begun_step = setup->step;
     writer->begun_ns = pawl_clock_now_ns();
     if (getrandom(&writer->nonce, sizeof(writer->nonce), GRND_NONBLOCK) < 0)
@@ -165,7 +173,7 @@ int pawl_checkpoint_open(struct pawl_checkpoint *saver,
                      PAWL_CHECKPOINT_FOLDER, strerror(-code));
         goto fail;
     }
-    code = find_entries(writer, setup->run_path, setup->step, err);
+    code = find_entries(writer, setup, err);
     if (code != 0)
         goto fail;
     return 0;

@@ -38,6 +38,9 @@ struct pawl_checkpoint_writer {
     struct pawl_checkpoint_entry *entries;
     size_t entry_count;
 
+    uint64_t rollback_count; /* of what is begun from now on */
+    bool is_wanted;          /* there is none with this count */
+
     /* When the last one was begun, by the owner's clocks. */
     uint64_t begun_step;
     uint64_t begun_ns;
@@ -102,6 +105,10 @@ const char *pawl_checkpoint_step_name(enum step step);
 
 /* Passes the fault point of the step; 0 or the errno value to fail with. */
 int pawl_checkpoint_pass_fault(enum step step);
+
+/* Of two numbered folders. */
+bool pawl_checkpoint_is_newer(const struct pawl_checkpoint_entry *entry,
+                              const struct pawl_checkpoint_entry *other);
 
 /* The index of one that need not be kept, the oldest first; -1: there is none. Those that were
  * not taken up go only once they are older than what is kept. */

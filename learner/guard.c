@@ -12,6 +12,11 @@ static enum pawl_guard_verdict roll_back(struct pawl_guard *guard)
                                                             : PAWL_GUARD_ROLL_BACK;
 }
 
+bool pawl_guard_is_in_trouble(const struct pawl_guard *guard)
+{
+    return guard->bad_count > 0 || guard->high_count > 0;
+}
+
 enum pawl_guard_verdict pawl_guard_judge(struct pawl_guard *guard, bool is_skipped,
                                          double grad_norm)
 {

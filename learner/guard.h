@@ -41,6 +41,10 @@ struct pawl_guard {
     uint32_t rollback_count; /* since the last good state */
 };
 
+/* The last update was not finite, or its gradient far above what it has been: whether that
+ * passes or ends in a way back is not known yet, so the state is nothing to keep. */
+bool pawl_guard_is_in_trouble(const struct pawl_guard *guard);
+
 enum pawl_guard_verdict pawl_guard_judge(struct pawl_guard *guard, bool is_skipped,
                                          double grad_norm);
 

@@ -140,10 +140,9 @@ static int attach_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring
         return pawl_err_set(err, EINVAL, "a ring that overwrites is for telemetry");
     if (take_spec(ingest, &ring->segment, err) != 0)
         return -err->code;
-    if (ring->rx.data_bytes < ingest->spec.record_bytes)
-        return pawl_err_set(err, EINVAL,
-                            "its slots have %u bytes, a record of the spec has %" PRIu64,
-                            ring->rx.data_bytes, ingest->spec.record_bytes);
+    if (pawl_ring_check_record(ring->rx.data_bytes, "the spec's", ingest->spec.record_bytes,
+                               err) != 0)
+        return -err->code;
     ring->book = (struct pawl_book_ring){
         .id = offer->id,
         .actor = offer->index,
@@ -212,6 +211,7 @@ static void report_refused(struct pawl_ingest *ingest, const struct pawl_ingest_
         .sequence = position,
         .record = record,
         .data = data,
+        .data_bytes = record->bytes,
         .reason = err.code ? err.text : "its flags or its lane cannot be",
     };
     pawl_log_warn("record refused", "actor=%u sequence=%" PRIu64 " lane=%u step=%u reason=%s",
@@ -248,9 +248,21 @@ static int take_record(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring
     return code;
 }
 
-static void set_broken(struct pawl_ingest_ring *ring, const struct pawl_err *err)
+static void set_broken(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring,
+                       const struct pawl_err *err)
 {
+    unsigned char evidence[PAWL_RING_EVIDENCE_BYTES];
+    const struct pawl_quarantine_case refused = {
+        .actor = ring->book.actor,
+        .epoch = ring->book.epoch,
+        .sequence = ring->rx.fault ? ring->rx.fault_position : ring->rx.next,
+        .data = evidence,
+        .data_bytes = pawl_ring_evidence(&ring->rx, evidence),
+        .reason = err->text,
+    };
     pawl_log_error("ring broken", "actor=%u reason=%s", ring->book.actor, err->text);
+    pawl_quarantine_add(&ingest->quarantine, ingest->cfg.book.io, ingest->cfg.book.folder,
+                        &ingest->spec, &refused);
     ring->fault = *err;
     ring->state = PAWL_INGEST_BROKEN;
 }
@@ -300,7 +312,7 @@ static uint64_t take_batch(struct pawl_ingest *ingest, struct pawl_ingest_ring *
         taken_count++;
     }
     if (err.code)
-        set_broken(ring, &err);
+        set_broken(ingest, ring, &err);
     return taken_count;
 }
 
@@ -336,7 +348,7 @@ static int64_t drain_ring(struct pawl_ingest *ingest, struct pawl_ingest_ring *r
     uint64_t count = pawl_ring_peek_batch(&ring->rx, ring->held_count + limit);
     struct pawl_err fault = {0};
     if (count <= ring->held_count && pawl_ring_rx_state(&ring->rx, &fault) != 0) {
-        set_broken(ring, &fault);
+        set_broken(ingest, ring, &fault);
         return 0;
     }
     uint64_t taken_count = take_batch(ingest, ring, count - ring->held_count);

@@ -8,6 +8,7 @@
 
 #include "learner/journal_internal.h"
 #include "runtime/clock.h"
+#include "runtime/log.h"
 
 struct pawl_journal_cfg pawl_journal_default_cfg(void)
 {
@@ -44,19 +45,22 @@ static int open_folder(struct pawl_journal_state *state, struct pawl_err *err)
     return 0;
 }
 
-/* What one of the files holds. The last one is read with its frames, since a torn end is to be
- * cut off; *end_bytes is where. */
+/* What one of the files holds: *first is its first frame. The last one is read with its frames,
+ * since a torn end is to be cut off; *end_bytes is where. */
 static int scan(struct pawl_journal *journal, struct pawl_journal_reader *reader, bool is_last,
-                struct pawl_journal_entry *entry, uint64_t *end_bytes, struct pawl_err *err)
+                struct pawl_journal_entry *entry, uint64_t *first, uint64_t *end_bytes,
+                struct pawl_err *err)
 {
     struct pawl_journal_state *state = journal->state;
     struct pawl_journal_chunk chunk;
     int code;
 
+    *first = PAWL_REPLAY_NONE;
     *end_bytes = reader->offset_bytes;
     while ((code = pawl_journal_reader_next(reader, &chunk, err)) == 1) {
         if (is_last && (code = pawl_journal_reader_data(reader, &chunk, err)) != 0)
             break;
+        *first = chunk.first < *first ? chunk.first : *first;
         *end_bytes = reader->offset_bytes;
         state->next = chunk.first + chunk.count;
         if (state->next > entry->end)
@@ -70,6 +74,22 @@ static int settle(struct pawl_io *io, int fd, uint64_t size_bytes, uint64_t end_
 {
     int code = size_bytes > end_bytes ? pawl_io_truncate(io, fd, end_bytes) : 0;
     return code == 0 ? pawl_io_sync(io, fd) : code;
+}
+
+/* The last file is written on. One that the disk fails to make durable is not: what it holds is
+ * written again, elsewhere. */
+static void go_on_with(struct pawl_journal_state *state, int code, uint64_t first,
+                       uint64_t end_bytes)
+{
+    if (code != 0) {
+        pawl_log_warn("the replay's last file cannot be made durable, it is written again",
+                      "file=%s/%s error=%s", state->folder, state->name, strerror(-code));
+        state->next = first;
+        return;
+    }
+    state->has_file = state->has_header = true;
+    state->offset_bytes = end_bytes;
+    state->has_synced = state->entries[state->entry_count - 1].end != 0;
 }
 
 static int take_file(struct pawl_journal *journal, uint64_t sequence, bool is_last,
@@ -89,15 +109,12 @@ static int take_file(struct pawl_journal *journal, uint64_t sequence, bool is_la
     if (code == 0 && pawl_spec_match(&journal->replay->spec, &reader.spec, &why) != 0)
         code = pawl_err_wrap(&why, "%s is of another spec", state->name);
     if (code == 0) {
-        uint64_t end_bytes;
-        code = scan(journal, &reader, is_last, &entry, &end_bytes, &why);
-        if (code == 0 && is_last && settle(io, fd, reader.size_bytes, end_bytes) == 0) {
-            state->has_file = state->has_header = true;
-            state->offset_bytes = end_bytes;
-            state->has_synced = entry.end != 0;
-        }
+        uint64_t first, end_bytes;
+        code = scan(journal, &reader, is_last, &entry, &first, &end_bytes, &why);
         if (code == 0)
             state->entries[state->entry_count++] = entry;
+        if (code == 0 && is_last)
+            go_on_with(state, settle(io, fd, reader.size_bytes, end_bytes), first, end_bytes);
     } else if (code == -ENODATA) { /* made when its writer died: nothing is in it */
         code = pawl_io_unlink(io, state->folder_fd, state->name);
         if (code != 0)

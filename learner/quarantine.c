@@ -8,6 +8,7 @@
 
 #include "runtime/json.h"
 #include "runtime/log.h"
+#include "runtime/text.h"
 #include "shm/hub_msg.h"
 
 /* A spec may be all escapes; else the data are the most. */
@@ -64,38 +65,31 @@ static int open_file(struct pawl_quarantine *quarantine, struct pawl_io *io, con
     return code;
 }
 
-static void to_hex(char *text, const unsigned char *bytes, size_t count)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < count; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    text[2 * count] = '\0';
-}
-
 static int append_case(struct pawl_quarantine *quarantine,
                        const struct pawl_quarantine_case *refused, struct pawl_err *err)
 {
     const struct pawl_ring_record *record = refused->record;
     struct pawl_json_writer out;
     char epoch[2 * PAWL_HUB_EPOCH_BYTES + 1], data[2 * PAWL_QUARANTINE_DATA_BYTES + 1];
-    to_hex(epoch, refused->epoch, PAWL_HUB_EPOCH_BYTES);
-    to_hex(data, refused->data,
-           record->bytes < PAWL_QUARANTINE_DATA_BYTES ? record->bytes
-                                                      : PAWL_QUARANTINE_DATA_BYTES);
+    pawl_text_hex(refused->epoch, PAWL_HUB_EPOCH_BYTES, epoch);
+    pawl_text_hex(refused->data,
+                  refused->data_bytes < PAWL_QUARANTINE_DATA_BYTES ? refused->data_bytes
+                                                                   : PAWL_QUARANTINE_DATA_BYTES,
+                  data);
     pawl_json_open_fixed(&out, quarantine->line, LINE_BYTES_MAX);
     pawl_json_begin_object(&out, NULL);
     pawl_json_put_u64(&out, "actor", refused->actor);
     pawl_json_put_string(&out, "epoch", epoch);
     pawl_json_put_u64(&out, "sequence", refused->sequence);
-    pawl_json_put_u64(&out, "lane", record->lane);
-    pawl_json_put_u64(&out, "episode", record->episode);
-    pawl_json_put_u64(&out, "step", record->step);
-    pawl_json_put_u64(&out, "flags", record->flags);
-    pawl_json_put_u64(&out, "version", record->policy_version);
+    if (record) {
+        pawl_json_put_u64(&out, "lane", record->lane);
+        pawl_json_put_u64(&out, "episode", record->episode);
+        pawl_json_put_u64(&out, "step", record->step);
+        pawl_json_put_u64(&out, "flags", record->flags);
+        pawl_json_put_u64(&out, "version", record->policy_version);
+    }
     pawl_json_put_string(&out, "reason", refused->reason);
-    pawl_json_put_u64(&out, "bytes", record->bytes);
+    pawl_json_put_u64(&out, "bytes", refused->data_bytes);
     pawl_json_put_string(&out, "data", data);
     pawl_json_end(&out);
     return append(quarantine, &out, err);

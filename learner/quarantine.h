@@ -1,14 +1,19 @@
-/* quarantine.h: the records that were refused, for people to look at: RUN/quarantine.jsonl.
+/* quarantine.h: the records and rings that were refused, for people to look at:
+ * RUN/quarantine.jsonl.
  *
  *     {"format":1,"spec":"pawl-spec 1\n..."}
  *     {"actor":0,"epoch":"9f...","sequence":412,"lane":0,"episode":3,"step":12,"flags":1,
  *      "version":7,"reason":"obs.state[3] is nan","bytes":96,"data":"0000c07f..."}
  *
+ *     {"actor":1,"epoch":"07...","sequence":90,"reason":"writer under quarantine: ...",
+ *      "bytes":320,"data":"6400000..."}
+ *
  * data is the record as it lay in its ring, in hexadecimal, at most its first
- * PAWL_QUARANTINE_DATA_BYTES; the spec of the first line says what lies where. The file is made
- * with the first line and grows to PAWL_QUARANTINE_BYTES_MAX, over all lives of the learner:
- * what is refused after that is only counted. A record that is refused once more because its
- * learner died before the commit stands there twice.
+ * PAWL_QUARANTINE_DATA_BYTES; the spec of the first line says what lies where. A line without a
+ * lane is of a ring that is not read any more: data is its evidence (pawl_ring_evidence()). The
+ * file is made with the first line and grows to PAWL_QUARANTINE_BYTES_MAX, over all lives of
+ * the learner: what is refused after that is only counted. A record that is refused once more
+ * because its learner died before the commit stands there twice.
  *
  * Nothing in here fails: without the file the run goes on. Thread safety: one thread.
  */
@@ -32,8 +37,9 @@ struct pawl_quarantine_case {
     uint32_t actor;
     const uint8_t *epoch; /* PAWL_HUB_EPOCH_BYTES */
     uint64_t sequence;
-    const struct pawl_ring_record *record;
-    const unsigned char *data; /* record->bytes */
+    const struct pawl_ring_record *record; /* NULL: it is the ring that is refused */
+    const unsigned char *data;
+    size_t data_bytes;
     const char *reason;
 };
 

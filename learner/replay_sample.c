@@ -165,12 +165,11 @@ static void pick_rows(const struct pawl_replay_sampler *sampler,
     }
 }
 
-static float reward_of(const struct pawl_replay *replay, uint64_t number)
+static double value_of(const struct pawl_replay *replay, uint64_t number, size_t offset)
 {
-    float reward;
-    memcpy(&reward, pawl_replay_payload(replay, number) + replay->reward_offset,
-           sizeof(reward));
-    return reward;
+    float value;
+    memcpy(&value, pawl_replay_payload(replay, number) + offset, sizeof(value));
+    return (double)value;
 }
 
 /* Walks the links: pick->next is where the walk ends. */
@@ -182,8 +181,9 @@ static void walk(const struct pawl_replay_sampler *sampler, struct pawl_replay_p
     double sum = 0.0, worth = 1.0;
 
     for (uint32_t step = 1;; step++) {
-        sum += worth * (double)reward_of(replay, number);
+        sum += worth * value_of(replay, number, replay->reward_offset);
         worth *= sampler->cfg.discount;
+        pick->step_count = step;
         uint64_t next = pawl_replay_next(replay, number);
         if (pawl_replay_frame(replay, number)->flags & PAWL_RECORD_TERMINATED) {
             /* Without a last observation: worth nothing, so any will do. */
@@ -206,6 +206,27 @@ static void copy_row(unsigned char *row, const unsigned char *value, size_t byte
         pawl_copy_streaming(row, value, bytes);
     else
         memcpy(row, value, bytes);
+}
+
+/* The field over the steps of each walk, as its rewards. */
+static void sum_column(const struct pawl_replay_sampler *sampler,
+                       const struct pawl_batch_column *column, uint32_t count)
+{
+    size_t offset = sampler->online.replay->spec.fields[column->field].offset_bytes;
+    unsigned char *row = column->rows;
+
+    for (uint32_t i = 0; i < count; i++, row += column->stride) {
+        const struct pawl_replay_pick *pick = &sampler->picks[i];
+        uint64_t number = pick->number;
+        double worth = 1.0, sum = value_of(pick->replay, number, offset);
+        for (uint32_t step = 1; step < pick->step_count; step++) {
+            number = pawl_replay_next(pick->replay, number);
+            worth *= sampler->cfg.discount;
+            sum += worth * value_of(pick->replay, number, offset);
+        }
+        float value = (float)sum;
+        memcpy(row, &value, sizeof(value));
+    }
 }
 
 static void copy_column(const struct pawl_replay_sampler *sampler,
@@ -258,6 +279,9 @@ static int check_batch(const struct pawl_replay_sampler *sampler,
             return pawl_err_set(err, EINVAL, "column %u: field %u, the spec has %u", i,
                                 column->field, spec->field_count);
         const struct pawl_spec_field *field = &spec->fields[column->field];
+        if (column->is_summed && (field->dtype != PAWL_F32 || field->rank != 0))
+            return pawl_err_set(err, EINVAL, "column %u: '%s' is not one float32, so no sum", i,
+                                field->name);
         if (column->stride < field->size_bytes)
             return pawl_err_set(err, EINVAL,
                                 "column %u: %zu bytes from row to row, '%s' has %" PRIu64, i,
@@ -295,7 +319,10 @@ static int fill(void *arg, struct pawl_batch *batch, uint64_t draw, struct pawl_
     for (uint32_t i = 0; i < batch->count; i++)
         walk(sampler, &picks[i], &batch->reward[i], &batch->discount[i]);
     for (uint32_t i = 0; i < batch->column_count; i++)
-        copy_column(sampler, &batch->columns[i], batch->count);
+        if (batch->columns[i].is_summed)
+            sum_column(sampler, &batch->columns[i], batch->count);
+        else
+            copy_column(sampler, &batch->columns[i], batch->count);
     if (batch->weight)
         set_weights(sampler, batch->weight, batch->count, draw);
     for (uint32_t i = 0; batch->frame && i < batch->count; i++)

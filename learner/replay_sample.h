@@ -49,7 +49,8 @@ struct pawl_replay_pick {
     struct pawl_replay *replay;
     uint64_t number;
     uint64_t next;
-    double probability; /* times the transitions of its store */
+    uint32_t step_count; /* of the walk from number to next */
+    double probability;  /* times the transitions of its store */
 };
 
 /* What the sampler knows of a store. */

@@ -4,6 +4,8 @@
 #include <float.h>
 #include <stdio.h>
 
+#include "runtime/text.h"
+
 #define LAYOUT 1
 
 static void write_counts(struct pawl_json_writer *out, const struct pawl_tally_totals *totals)
@@ -29,8 +31,7 @@ static void write_actors(struct pawl_json_writer *out, const struct pawl_ingest 
         char epoch[2 * PAWL_HUB_EPOCH_BYTES + 1];
         if (ring->state == PAWL_INGEST_FREE)
             continue;
-        for (size_t k = 0; k < PAWL_HUB_EPOCH_BYTES; k++)
-            snprintf(epoch + 2 * k, 3, "%02x", ring->book.epoch[k]);
+        pawl_text_hex(ring->book.epoch, PAWL_HUB_EPOCH_BYTES, epoch);
         pawl_json_begin_object(out, NULL);
         pawl_json_put_u64(out, "actor", ring->book.actor);
         pawl_json_put_string(out, "epoch", epoch);

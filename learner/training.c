@@ -16,6 +16,10 @@
 /* Going back draws other batches than those that led here: a run has fewer draws than this. */
 #define DRAWS_PER_ROLLBACK (UINT64_C(1) << 48)
 
+/* Of a batch that a test wants to be spoilt, with gradients that are finite and far too high.
+ */
+#define HUGE_REWARD 1e6f
+
 /* Updates of longer than this are mirrored one by one. */
 #define MIRROR_NS_MAX (200 * PAWL_NS_PER_MS)
 
@@ -135,8 +139,9 @@ static int fill(void *arg, struct pawl_batch *batch, uint64_t draw, struct pawl_
     PAWL_FAULT("learner.sample");
     sampler->draw_offset = training->draw_offset;
     int code = sampler->base.fill(sampler, batch, draw, err);
-    if (code == 0 && PAWL_FAULT_ERRNO("learner.batch")) /* a test wants it spoilt */
-        batch->reward[0] = NAN;
+    int fault = code == 0 ? PAWL_FAULT_ERRNO("learner.batch") : 0; /* a test wants it spoilt */
+    if (fault)
+        batch->reward[0] = fault == ERANGE ? HUGE_REWARD : NAN;
     return code;
 }
 
@@ -154,16 +159,24 @@ void pawl_training_prepare_sampler(struct pawl_training *training)
         training->sampler.prioritise = prioritise;
 }
 
-static int roll_back(struct pawl_training *training, struct pawl_err *err)
+uint64_t pawl_training_rollbacks(const struct pawl_training *training)
+{
+    return training->draw_offset / DRAWS_PER_ROLLBACK;
+}
+
+int pawl_training_roll_back(struct pawl_training *training, struct pawl_err *err)
 {
     struct pawl_warm_mark mark;
     int code = pawl_training_go_back(training, PAWL_WARM_GOOD, &mark, err);
     if (code == -ENOENT)
         code = pawl_training_go_back(training, PAWL_WARM_LATEST, &mark, err);
+    if (code == -ENOENT)
+        return pawl_err_set(err, ENOENT, "training went wrong before it had a good state");
     if (code != 0)
         return code;
     training->rollback_count++;
     training->draw_offset += DRAWS_PER_ROLLBACK;
+    pawl_checkpoint_note_rollback(&training->saver, pawl_training_rollbacks(training));
     pawl_stats_add(training->setup.stats, PAWL_LEARNER_STAT_ROLLBACKS, 1);
     pawl_log_error("training went wrong: back to the last good state",
                    "updates=%" PRIu64 " times=%" PRIu64, mark.update_count,
@@ -187,7 +200,7 @@ static int judge(struct pawl_training *training, struct pawl_err *err)
         pawl_training_mirror(training, PAWL_WARM_GOOD);
         return 0;
     case PAWL_GUARD_ROLL_BACK:
-        return roll_back(training, err);
+        return pawl_training_roll_back(training, err);
     case PAWL_GUARD_GIVE_UP:
         return pawl_err_set(err, EDOM,
                             "training diverges: back to the last good state %u times without "

@@ -85,6 +85,7 @@ struct pawl_training {
     uint64_t draw_offset;
     uint64_t version; /* published last, for the staleness of what comes in */
     bool is_starved;  /* the last update found no transition */
+    bool is_put_off;  /* a checkpoint is due, and training in trouble */
     uint32_t stale_counts[PAWL_TRAINING_STALE_MAX + 1]; /* of steps by their versions' age since
                                                            the last line of metrics */
     uint64_t skipped_count, rollback_count;

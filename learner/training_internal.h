@@ -18,6 +18,12 @@ void pawl_training_mirror(struct pawl_training *training, enum pawl_warm_kind ki
 int pawl_training_go_back(struct pawl_training *training, enum pawl_warm_kind kind,
                           struct pawl_warm_mark *mark, struct pawl_err *err);
 
+/* Takes the last good state up again, and other batches. */
+int pawl_training_roll_back(struct pawl_training *training, struct pawl_err *err);
+
+/* How often that was, over all of the run. */
+uint64_t pawl_training_rollbacks(const struct pawl_training *training);
+
 /* Once the stores are open: training->sampler draws from them. */
 void pawl_training_prepare_sampler(struct pawl_training *training);
 

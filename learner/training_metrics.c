@@ -40,6 +40,10 @@ void pawl_training_write_metrics(struct pawl_training *training, uint64_t now_ns
                      round(pawl_training_owed(training) * 1e6) / 1e6);
     pawl_metrics_set(metrics, "replay/size",
                      (double)pawl_replay_size(&training->stores.online.replay));
+    if (training->stores.online.journal.state)
+        pawl_metrics_set(metrics, "replay/not_durable",
+                         (double)(training->stores.online.replay.head -
+                                  pawl_journal_durable_head(&training->stores.online.journal)));
     if (training->stores.offline.replay.segment.base)
         pawl_metrics_set(metrics, "replay/offline_size",
                          (double)pawl_replay_size(&training->stores.offline.replay));

@@ -143,6 +143,7 @@ static int open_saver(struct pawl_training *training, struct pawl_err *err)
         .cfg = *(const struct pawl_checkpoint_cfg *)pawl_cfg_fields(training->setup.cfg,
                                                                     &pawl_checkpoint_table),
         .step = pawl_training_update_count(training),
+        .rollback_count = pawl_training_rollbacks(training),
         .part_count_max = training->tree.part_count,
     };
     pawl_spec_hash(&training->setup.ingest->spec, setup.spec_hash);

@@ -11,6 +11,9 @@
 #include "runtime/log.h"
 #include "shm/run_stats.h"
 
+/* At the end there is no later one: what is in memory alone is worth some more tries. */
+#define LAST_TRIES 3u
+
 static struct pawl_training_saved what_there_is(const struct pawl_training *training)
 {
     const struct pawl_tally *tally = &training->setup.ingest->tally;
@@ -48,7 +51,7 @@ static int begin_checkpoint(struct pawl_training *training, uint64_t now_ns,
 static void end_checkpoint(struct pawl_training *training, enum pawl_checkpoint_state state,
                            const struct pawl_err *err)
 {
-    const struct pawl_checkpoint *saver = &training->saver;
+    struct pawl_checkpoint *saver = &training->saver;
     if (state == PAWL_CHECKPOINT_DONE) {
         /* One that took the place of another is not one more that journals are kept for. */
         if (saver->done_count == 1 ||
@@ -61,15 +64,16 @@ static void end_checkpoint(struct pawl_training *training, enum pawl_checkpoint_
         pawl_log_info("checkpoint", "step=%" PRIu64 " bytes=%" PRIu64 " took_ms=%" PRIu64,
                       saver->done_step, saver->done_bytes,
                       (uint64_t)(saver->took_ns / PAWL_NS_PER_MS));
-        if (saver->warning[0])
-            pawl_log_warn("checkpoint", "step=%" PRIu64 " reason=%s", saver->done_step,
-                          saver->warning);
     } else if (state == PAWL_CHECKPOINT_FAILED && pawl_checkpoint_is_durability_lost(saver))
         pawl_log_error("durability lost: no checkpoint can be written",
                        "in_row=%" PRIu64 " reason=%s", saver->failures_in_row, err->text);
     else if (state == PAWL_CHECKPOINT_FAILED)
         pawl_log_error("checkpoint failed; training goes on, older ones are untouched",
                        "in_row=%" PRIu64 " reason=%s", saver->failures_in_row, err->text);
+    if (saver->warning[0])
+        pawl_log_warn("checkpoint", "step=%" PRIu64 " reason=%s", saver->done_step,
+                      saver->warning);
+    saver->warning[0] = '\0';
 }
 
 void pawl_training_save(struct pawl_training *training, uint64_t now_ns)
@@ -78,15 +82,22 @@ void pawl_training_save(struct pawl_training *training, uint64_t now_ns)
 
     end_checkpoint(training, pawl_checkpoint_poll(&training->saver, &err), &err);
     uint64_t updates = pawl_training_update_count(training);
-    if (!training->report.is_skipped &&
-        pawl_checkpoint_is_due(&training->saver, training->run->deterministic ? 0 : now_ns,
-                               updates) &&
-        begin_checkpoint(training, now_ns, &err) != 0)
+    if (!pawl_checkpoint_is_due(&training->saver, training->run->deterministic ? 0 : now_ns,
+                                updates))
+        return;
+    bool is_in_trouble = pawl_guard_is_in_trouble(&training->guard);
+    if (is_in_trouble && !training->is_put_off)
+        pawl_log_warn("checkpoint put off until training goes well or has gone back",
+                      "updates=%" PRIu64, updates);
+    training->is_put_off = is_in_trouble;
+    if (!is_in_trouble && begin_checkpoint(training, now_ns, &err) != 0)
         pawl_log_error("checkpoint not begun", "reason=%s", err.text);
 }
 
-static int save_last(struct pawl_training *training, uint64_t deadline_ns, struct pawl_err *err)
+static int try_to_save(struct pawl_training *training, uint64_t deadline_ns,
+                       struct pawl_err *err)
 {
+    *err = (struct pawl_err){0};
     int code = begin_checkpoint(training, pawl_clock_now_ns(), err);
     if (code != 0)
         return code;
@@ -97,18 +108,39 @@ static int save_last(struct pawl_training *training, uint64_t deadline_ns, struc
     return state == PAWL_CHECKPOINT_FAILED ? -err->code : 0;
 }
 
+static int save_last(struct pawl_training *training, uint64_t deadline_ns, struct pawl_err *err)
+{
+    int code = -EIO;
+    for (unsigned i = 0; i < LAST_TRIES && code != 0 && code != -ETIMEDOUT; i++)
+        code = try_to_save(training, deadline_ns, err);
+    return code;
+}
+
+/* The frames that a disk is slow with must not cost the checkpoint its time. */
+static void flush_replay(struct pawl_training *training, uint64_t deadline_ns)
+{
+    struct pawl_err err = {0};
+    int code = -EIO;
+    for (unsigned i = 0; i < LAST_TRIES && code != 0 && code != -ETIMEDOUT; i++) {
+        err = (struct pawl_err){0};
+        code = pawl_stores_flush(&training->stores, deadline_ns, &err);
+    }
+    if (code != 0)
+        pawl_log_warn("replay not all on the disk", "reason=%s", err.text);
+}
+
 int pawl_training_finish(struct pawl_training *training, uint64_t deadline_ns,
                          struct pawl_err *err)
 {
     uint64_t now_ns = pawl_clock_now_ns();
     struct pawl_err last = {0};
 
+    /* A resumed run makes up for what is given up here. */
+    if (pawl_guard_is_in_trouble(&training->guard) &&
+        pawl_training_roll_back(training, err) != 0)
+        return pawl_err_wrap(err, "last checkpoint");
     pawl_training_write_metrics(training, now_ns);
-    /* Half of the time: frames that the disk is slow with must not cost the checkpoint. */
-    uint64_t flush_ns = deadline_ns > now_ns ? (deadline_ns - now_ns) / 2 : 0;
-    if (pawl_stores_flush(&training->stores, now_ns + flush_ns, &last) != 0)
-        pawl_log_warn("replay not all on the disk", "reason=%s", last.text);
-    last = (struct pawl_err){0};
+    flush_replay(training, deadline_ns > now_ns ? now_ns + (deadline_ns - now_ns) / 2 : now_ns);
     if (pawl_checkpoint_is_busy(&training->saver))
         end_checkpoint(training, pawl_checkpoint_wait(&training->saver, deadline_ns, &last),
                        &last);
@@ -121,6 +153,7 @@ int pawl_training_finish(struct pawl_training *training, uint64_t deadline_ns,
                             "last checkpoint: the one before is not on the disk in time");
     if (!is_saved && save_last(training, deadline_ns, err) != 0)
         return pawl_err_wrap(err, "last checkpoint");
-    (void)pawl_checkpoint_wait(&training->saver, deadline_ns, NULL); /* old ones go */
+    end_checkpoint(training, pawl_checkpoint_wait(&training->saver, deadline_ns, NULL),
+                   &last); /* old ones go */
     return 0;
 }

@@ -59,15 +59,9 @@ static const char *time_text(uint64_t unix_s, char text[CELL_BYTES])
     return text;
 }
 
-static void hash_text(const uint8_t *hash, char text[2 * PAWL_SHA256_BYTES + 1])
-{
-    for (size_t i = 0; i < PAWL_SHA256_BYTES; i++)
-        snprintf(text + 2 * i, 3, "%02x", hash[i]);
-}
-
 static void put_info(struct pawl_json_writer *json, const struct pawl_checkpoint_info *info)
 {
-    char hash[2 * PAWL_SHA256_BYTES + 1];
+    char hash[PAWL_SHA256_HEX_BYTES];
     pawl_json_put_string(json, "path", info->path);
     pawl_json_put_u64(json, "step", info->step);
     pawl_json_put_bool(json, "valid", info->is_valid);
@@ -76,7 +70,7 @@ static void put_info(struct pawl_json_writer *json, const struct pawl_checkpoint
         pawl_json_put_string(json, "reason", info->reason);
     if (info->manifest.file_count == 0)
         return; /* not even the manifest can be read */
-    hash_text(info->manifest.spec_hash, hash);
+    pawl_text_hex(info->manifest.spec_hash, PAWL_SHA256_BYTES, hash);
     pawl_json_put_u64(json, "bytes", info->size_bytes);
     pawl_json_put_f64_or_null(json, "score", info->manifest.score);
     pawl_json_put_string(json, "run", info->manifest.run);
@@ -299,9 +293,9 @@ static bool is_tensor_file(const char *path)
 
 static void print_head(struct pawl_cli *cli, const struct pawl_checkpoint_info *info)
 {
-    char text[LINE_BYTES], hash[2 * PAWL_SHA256_BYTES + 1];
+    char text[LINE_BYTES], hash[PAWL_SHA256_HEX_BYTES];
     const struct pawl_checkpoint_manifest *manifest = &info->manifest;
-    hash_text(manifest->spec_hash, hash);
+    pawl_text_hex(manifest->spec_hash, PAWL_SHA256_BYTES, hash);
     fprintf(cli->out, "path    %s\n", plain(info->path, text, sizeof(text)));
     fprintf(cli->out, "step    %" PRIu64 "\n", manifest->step);
     fprintf(cli->out, "score   %s\n", score_text(manifest->score, text));

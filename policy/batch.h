@@ -3,7 +3,8 @@
  * The learner of a method says which fields it wants and where their rows go; the keeper fills
  * them for `count` transitions:
  *
- *     columns[c]   the field of a frame, or of the frame that follows it
+ *     columns[c]   the field of a frame, or of the frame that follows it, or the sum of the
+ *                  field over n steps, made as the reward is
  *     reward       r_0 + g r_1 + ... of the n steps from the frame on, g the discount
  *     discount     g^n, or 0 where the last of these steps terminated: what the value of the
  *                  following frame is worth; with n steps it is the frame n steps on
@@ -26,6 +27,7 @@
 struct pawl_batch_column {
     uint32_t field; /* its index in the run's spec */
     bool is_next;   /* of the frame that follows */
+    bool is_summed; /* one float32, added up over the steps as rewards are */
     void *rows;     /* of the field's dtype */
     size_t stride;  /* bytes from row to row; at least the field's */
 };

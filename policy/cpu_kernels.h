@@ -14,8 +14,6 @@
         .name = table_name,                                                                    \
         .run = {                                                                               \
             [PAWL_OP_COPY] = copy,                                                             \
-            [PAWL_OP_FILL] = fill,                                                             \
-            [PAWL_OP_MEAN] = mean,                                                             \
             [PAWL_OP_NORM_ACT] = norm_act,                                                     \
             [PAWL_OP_NORM_ACT_GRAD] = norm_act_grad,                                           \
             [PAWL_OP_TANH_GAUSS] = tanh_gauss,                                                 \

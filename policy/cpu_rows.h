@@ -29,16 +29,6 @@ static void copy(const struct pawl_op *any, const struct pawl_cpu_memory *memory
     }
 }
 
-static void fill(const struct pawl_op *any, const struct pawl_cpu_memory *memory)
-{
-    const struct pawl_op_fill *op = &any->fill;
-    float *y = pawl_cpu_at(memory, op->y);
-
-    for (size_t row = 0; row < op->y.rows; row++, y += op->y.stride)
-        for (uint32_t i = 0; i < op->y.cols; i++)
-            y[i] = op->value;
-}
-
 /* y (n) += scale[0] x_0 + scale[stride] x_1 + ... of `rows` rows x_r. */
 VEC_INLINE void add_rows(float *y, const float *x, size_t x_stride, uint32_t n,
                          const float *scale, size_t scale_stride, const int rows)
@@ -81,16 +71,6 @@ static void column_sums(struct pawl_view y, struct pawl_view x, bool accumulate,
     if (!accumulate)
         memset(sums, 0, y.cols * sizeof(float));
     add_all_rows(sums, pawl_cpu_at(memory, x), x.stride, x.cols, x.rows, NULL, 0);
-}
-
-static void mean(const struct pawl_op *any, const struct pawl_cpu_memory *memory)
-{
-    const struct pawl_op_mean *op = &any->mean;
-    float *y = pawl_cpu_at(memory, op->y);
-
-    column_sums(op->y, op->x, false, memory);
-    for (uint32_t i = 0; i < op->y.cols; i++)
-        y[i] /= (float)op->x.rows;
 }
 
 /* The products of x with w, for a few rows of x, a constant: one sum alone would wait for

@@ -117,8 +117,6 @@ static void append(struct pawl_plan *plan, const struct pawl_op *op)
     }
 
 APPEND(copy, PAWL_OP_COPY)
-APPEND(fill, PAWL_OP_FILL)
-APPEND(mean, PAWL_OP_MEAN)
 APPEND(linear, PAWL_OP_LINEAR)
 APPEND(linear_dx, PAWL_OP_LINEAR_DX)
 APPEND(linear_dw, PAWL_OP_LINEAR_DW)
@@ -148,12 +146,6 @@ int pawl_plan_finish(struct pawl_plan *plan, struct pawl_err *err)
 uint32_t pawl_plan_list_count(const struct pawl_plan *plan)
 {
     return plan->list_count;
-}
-
-const char *pawl_plan_list_name(const struct pawl_plan *plan, uint32_t list)
-{
-    assert(list < plan->list_count);
-    return plan->lists[list].name;
 }
 
 const struct pawl_op *pawl_plan_ops(const struct pawl_plan *plan, uint32_t list, size_t *count)

@@ -79,8 +79,6 @@ struct pawl_view {
 
 enum pawl_op_kind {
     PAWL_OP_COPY,
-    PAWL_OP_FILL,
-    PAWL_OP_MEAN,
     PAWL_OP_LINEAR,
     PAWL_OP_LINEAR_DX,
     PAWL_OP_LINEAR_DW,
@@ -114,17 +112,6 @@ enum pawl_op_act {
 struct pawl_op_copy {
     struct pawl_view y, x;
     bool accumulate;
-};
-
-/* y = value everywhere. */
-struct pawl_op_fill {
-    struct pawl_view y;
-    float value;
-};
-
-/* y (1, cols) = mean of the rows of x (B, cols). */
-struct pawl_op_mean {
-    struct pawl_view y, x;
 };
 
 /* y = x w^T [+ b]: y (B, out), x (B, in), w (out, in), [b (1, out)]. Layers that read the same
@@ -267,8 +254,6 @@ struct pawl_op {
     union {
         struct pawl_view views[PAWL_OP_VIEWS_MAX]; /* of any kind, in the order of its struct */
         struct pawl_op_copy copy;
-        struct pawl_op_fill fill;
-        struct pawl_op_mean mean;
         struct pawl_op_linear linear;
         struct pawl_op_linear_dx linear_dx;
         struct pawl_op_linear_dw linear_dw;
@@ -312,8 +297,6 @@ struct pawl_view pawl_plan_new(struct pawl_plan *plan, enum pawl_arena arena, ui
 uint32_t pawl_plan_begin(struct pawl_plan *plan, const char *name);
 
 void pawl_plan_copy(struct pawl_plan *plan, const struct pawl_op_copy *op);
-void pawl_plan_fill(struct pawl_plan *plan, const struct pawl_op_fill *op);
-void pawl_plan_mean(struct pawl_plan *plan, const struct pawl_op_mean *op);
 void pawl_plan_linear(struct pawl_plan *plan, const struct pawl_op_linear *op);
 void pawl_plan_linear_dx(struct pawl_plan *plan, const struct pawl_op_linear_dx *op);
 void pawl_plan_linear_dw(struct pawl_plan *plan, const struct pawl_op_linear_dw *op);
@@ -338,7 +321,6 @@ int pawl_plan_finish(struct pawl_plan *plan, struct pawl_err *err);
 
 /* Of a finished plan, for engines and trainers; valid until the close. */
 uint32_t pawl_plan_list_count(const struct pawl_plan *plan);
-const char *pawl_plan_list_name(const struct pawl_plan *plan, uint32_t list);
 const struct pawl_op *pawl_plan_ops(const struct pawl_plan *plan, uint32_t list, size_t *count);
 uint64_t pawl_plan_float_count(const struct pawl_plan *plan, enum pawl_arena arena);
 const struct pawl_op_form *pawl_op_form_of(enum pawl_op_kind kind);
@@ -369,18 +351,6 @@ static inline struct pawl_view pawl_view_rows(struct pawl_view view, uint32_t fi
 {
     view.at = first + count <= view.rows ? view.at + (uint64_t)first * view.stride : UINT64_MAX;
     view.rows = count;
-    return view;
-}
-
-/* The same floats of a view without gaps, as rows x cols. */
-static inline struct pawl_view pawl_view_shape(struct pawl_view view, uint32_t rows,
-                                               uint32_t cols)
-{
-    if ((view.rows > 1 && view.stride != view.cols) ||
-        pawl_view_count(view) != (uint64_t)rows * cols)
-        view.at = UINT64_MAX;
-    view.rows = rows;
-    view.cols = view.stride = cols;
     return view;
 }
 

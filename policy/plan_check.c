@@ -14,8 +14,6 @@ struct rule {
 
 static const struct rule rules[PAWL_OP_KIND_COUNT] = {
     [PAWL_OP_COPY] = {.form = {"copy", 2, 1, {"y", "x"}}, .shapes = {"Bn", "Bn"}},
-    [PAWL_OP_FILL] = {.form = {"fill", 1, 1, {"y"}}, .shapes = {"Bn"}},
-    [PAWL_OP_MEAN] = {.form = {"mean", 2, 1, {"y", "x"}}, .shapes = {"1n", "Bn"}},
     [PAWL_OP_LINEAR] = {.form = {"linear", 4, 1, {"y", "x", "w", "b"}},
                         .shapes = {"Bo", "Bi", "oi", "1o?"}},
     [PAWL_OP_LINEAR_DX] = {.form = {"linear_dx", 3, 1, {"dx", "dy", "w"}},

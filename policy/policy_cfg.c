@@ -6,6 +6,7 @@ static const char *const types[] = {"null", "random", "sac", NULL}; /* as pawl_p
 static const char *const compats[] = {"lerobot", "fixed", NULL};
 
 static const char *const networks[] = {"lerobot", "plain", NULL};
+const char *const pawl_sac_activations[] = {"SiLU", "ReLU", "Tanh", "Identity", NULL};
 
 static const struct pawl_cfg_row policy_rows[] = {
 #define S struct pawl_policy_cfg
@@ -29,6 +30,27 @@ static const struct pawl_cfg_row sac_rows[] = {
     PAWL_CFG_I64_LIST_ROW(S, "policy.sac.discrete_critic_hidden", discrete_critic_hidden, "[]",
                           1, 8192, 0, "",
                           "The same for the critic of a choice (a gripper); empty: as hidden."),
+    PAWL_CFG_BOOL_ROW(
+        S, "policy.sac.actor_activate_final", actor_activate_final, true,
+        "The actor's last hidden layer has a norm and an activation as the others have."),
+    PAWL_CFG_BOOL_ROW(S, "policy.sac.critic_activate_final", critic_activate_final, true,
+                      "The same for the last hidden layer of each critic."),
+    PAWL_CFG_BOOL_ROW(S, "policy.sac.discrete_critic_activate_final",
+                      discrete_critic_activate_final, true,
+                      "The same for the critic of a choice."),
+    PAWL_CFG_CHOICE_ROW(S, "policy.sac.critic_final_activation", critic_final_activation,
+                        PAWL_SAC_ACTIVATION_SILU, pawl_sac_activations,
+                        "Which activation the last hidden layer of each critic has."),
+    PAWL_CFG_CHOICE_ROW(S, "policy.sac.discrete_critic_final_activation",
+                        discrete_critic_final_activation, PAWL_SAC_ACTIVATION_SILU,
+                        pawl_sac_activations, "The same for the critic of a choice."),
+    PAWL_CFG_F64_ROW(S, "policy.sac.init_final", init_final, 0.05, 0.0, 1e3, "",
+                     "First values of the actor's last layers are drawn from within this on "
+                     "both sides of 0."),
+    PAWL_CFG_F64_ROW(S, "policy.sac.std_min", std_min, 1e-5, 1e-30, 1e6, "",
+                     "What the actor gives as the spread of an action is at least this."),
+    PAWL_CFG_F64_ROW(S, "policy.sac.std_max", std_max, 10.0, 1e-30, 1e6, "",
+                     "And at most this."),
     PAWL_CFG_I64_ROW(S, "policy.sac.latent_dim", latent_dim, 256, 1, 8192, "",
                      "Width of the encoding of each observation field."),
     PAWL_CFG_BOOL_ROW(S, "policy.sac.shared_encoder", shared_encoder, true,
@@ -72,6 +94,39 @@ static const struct pawl_cfg_row sac_rows[] = {
 #undef S
 };
 
+/* What would be without effect. (That a key is given says nothing: a run's own file has all.)
+ */
+static void check_network(struct pawl_cfg *cfg, const struct pawl_sac_cfg *sac)
+{
+    struct pawl_sac_cfg standard;
+    if (pawl_cfg_default(&pawl_sac_table, &standard, NULL) != 0)
+        return;
+    const struct {
+        const char *key;
+        bool is_other;
+    } lerobots[] = {
+        {"policy.sac.actor_activate_final", !sac->actor_activate_final},
+        {"policy.sac.critic_activate_final", !sac->critic_activate_final},
+        {"policy.sac.discrete_critic_activate_final", !sac->discrete_critic_activate_final},
+        {"policy.sac.critic_final_activation",
+         sac->critic_final_activation != standard.critic_final_activation},
+        {"policy.sac.discrete_critic_final_activation",
+         sac->discrete_critic_final_activation != standard.discrete_critic_final_activation},
+        {"policy.sac.init_final",
+         sac->init_final < standard.init_final || sac->init_final > standard.init_final},
+    };
+    for (size_t i = 0; i < sizeof(lerobots) / sizeof(lerobots[0]); i++)
+        if (sac->network == PAWL_SAC_NETWORK_PLAIN && lerobots[i].is_other)
+            pawl_cfg_conflict(cfg, lerobots[i].key, "policy.sac.network",
+                              "it is of LeRobot's network alone");
+    if (!sac->critic_activate_final && lerobots[3].is_other)
+        pawl_cfg_conflict(cfg, lerobots[3].key, lerobots[1].key,
+                          "the last hidden layer has no activation then");
+    if (!sac->discrete_critic_activate_final && lerobots[4].is_other)
+        pawl_cfg_conflict(cfg, lerobots[4].key, lerobots[2].key,
+                          "the last hidden layer has no activation then");
+}
+
 static void check_sac(struct pawl_cfg *cfg)
 {
     const struct pawl_sac_cfg *sac = pawl_cfg_fields(cfg, &pawl_sac_table);
@@ -79,6 +134,10 @@ static void check_sac(struct pawl_cfg *cfg)
     if (sac->observation_mean.count != sac->observation_std.count)
         pawl_cfg_conflict(cfg, "policy.sac.observation_mean", "policy.sac.observation_std",
                           "must have as many components as each other");
+    if (sac->std_min > sac->std_max)
+        pawl_cfg_conflict(cfg, "policy.sac.std_min", "policy.sac.std_max",
+                          "the least spread is above the greatest");
+    check_network(cfg, sac);
     if (sac->num_subsample_critics > sac->num_critics)
         pawl_cfg_conflict(cfg, "policy.sac.num_subsample_critics", "policy.sac.num_critics",
                           "more critics cannot be drawn than there are");

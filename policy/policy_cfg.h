@@ -19,14 +19,29 @@ enum pawl_sac_network {
     PAWL_SAC_NETWORK_PLAIN,
 };
 
+/* Names as LeRobot and torch have them. */
+enum pawl_sac_activation {
+    PAWL_SAC_ACTIVATION_SILU,
+    PAWL_SAC_ACTIVATION_RELU,
+    PAWL_SAC_ACTIVATION_TANH,
+    PAWL_SAC_ACTIVATION_IDENTITY,
+};
+
 struct pawl_sac_cfg {
     int32_t network;                                 /* enum pawl_sac_network */
     struct pawl_cfg_i64_list hidden;                 /* widths of the actor's layers */
     struct pawl_cfg_i64_list critic_hidden;          /* of each critic; empty: as hidden */
     struct pawl_cfg_i64_list discrete_critic_hidden; /* likewise */
-    int64_t latent_dim;  /* of the encoder of each observation field */
-    bool shared_encoder; /* of the actor and the critics */
-    int32_t compat;      /* enum pawl_sac_compat */
+    bool actor_activate_final;                       /* a norm and an activation behind */
+    bool critic_activate_final;                      /* the last hidden layer, too */
+    bool discrete_critic_activate_final;
+    int32_t critic_final_activation; /* enum pawl_sac_activation: which one there */
+    int32_t discrete_critic_final_activation;
+    double init_final;       /* bound of the actor's last layers' first values */
+    double std_min, std_max; /* of what is clamped */
+    int64_t latent_dim;      /* of the encoder of each observation field */
+    bool shared_encoder;     /* of the actor and the critics */
+    int32_t compat;          /* enum pawl_sac_compat */
     double discount;
     double temperature_init;
     double target_entropy; /* 0: minus half of the action's components */
@@ -41,6 +56,8 @@ struct pawl_sac_cfg {
     struct pawl_cfg_f64_list observation_mean; /* of obs.state; empty: not normalised */
     struct pawl_cfg_f64_list observation_std;
 };
+
+extern const char *const pawl_sac_activations[]; /* by enum pawl_sac_activation; NULL behind */
 
 extern const struct pawl_cfg_table pawl_policy_table; /* fills struct pawl_policy_cfg */
 extern const struct pawl_cfg_table pawl_sac_table;    /* fills struct pawl_sac_cfg */

@@ -2,7 +2,7 @@
  *
  *     e_f  = tanh(norm(W_f o_f + b_f))                 for obs.environment_state, obs.state
  *     h    = silu(norm(W h + b)) for each hidden layer, from the concatenated encodings
- *     s    = clamp(exp(W_s h + b_s), 1e-5, 10)
+ *     s    = clamp(exp(W_s h + b_s), std_min, std_max)
  *     a    = tanh(W_m h + b_m + sd * noise)
  *     c    = arg max of the discrete critic's values   where the action ends in a choice
  *
@@ -198,6 +198,21 @@ static void encode(struct sac_policy *sac, const struct pawl_sac_layer *encoders
     }
 }
 
+static enum pawl_nn_activation activation_of(enum pawl_op_act act)
+{
+    switch (act) {
+    case PAWL_ACT_RELU:
+        return PAWL_NN_RELU;
+    case PAWL_ACT_SILU:
+        return PAWL_NN_SILU;
+    case PAWL_ACT_TANH:
+        return PAWL_NN_TANH;
+    case PAWL_ACT_NONE:
+        break;
+    }
+    return PAWL_NN_LINEAR;
+}
+
 /* What the hidden layers make of the encodings: (B, H), in one of the two rows. */
 static const float *hidden(struct sac_policy *sac, const struct pawl_sac_net *net,
                            uint32_t lane_count)
@@ -205,7 +220,7 @@ static const float *hidden(struct sac_policy *sac, const struct pawl_sac_net *ne
     const float *x = sac->encoding;
     for (uint32_t i = 0; i + 1 < net->layer_count; i++) {
         struct pawl_nn_layer layer =
-            layer_of(sac, &net->layers[i], sac->model->is_plain ? PAWL_NN_RELU : PAWL_NN_SILU);
+            layer_of(sac, &net->layers[i], activation_of(net->layers[i].act));
         float *y = x == sac->first ? sac->second : sac->first;
         sac->nn->layer(&layer, y, x, lane_count);
         x = y;
@@ -216,7 +231,7 @@ static const float *hidden(struct sac_policy *sac, const struct pawl_sac_net *ne
 static float noisy(const struct sac_policy *sac, struct pawl_philox *stream, float mean,
                    float raw)
 {
-    float s = fminf(fmaxf(expf(raw), PAWL_SAC_S_MIN), PAWL_SAC_S_MAX);
+    float s = fminf(fmaxf(expf(raw), (float)sac->cfg->std_min), (float)sac->cfg->std_max);
     float sd = sac->cfg->compat == PAWL_SAC_COMPAT_LEROBOT ? sqrtf(s) : s;
     return mean + sd * (float)pawl_philox_normal(stream);
 }

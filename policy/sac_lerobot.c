@@ -87,17 +87,23 @@ static void put_numbers(struct pawl_json_writer *out, const char *key,
     pawl_json_end(out);
 }
 
+/* own: empty for those of the actor. final: NULL for the actor, who has none to say. */
 static void put_network(struct pawl_json_writer *out, const char *key,
-                        const struct pawl_sac_net *net, bool is_critic)
+                        const struct pawl_sac_cfg *cfg, const struct pawl_cfg_i64_list *own,
+                        bool is_final_active, const int32_t *final)
 {
+    const struct pawl_cfg_i64_list *widths = own->count ? own : &cfg->hidden;
+
     pawl_json_begin_object(out, key);
     pawl_json_begin_array(out, "hidden_dims");
-    for (uint32_t i = 0; i + 1 < net->layer_count; i++)
-        pawl_json_put_i64(out, NULL, net->layers[i].out_count);
+    for (uint32_t i = 0; i < widths->count; i++)
+        pawl_json_put_i64(out, NULL, widths->items[i]);
     pawl_json_end(out);
-    pawl_json_put_bool(out, "activate_final", true);
-    if (is_critic)
+    pawl_json_put_bool(out, "activate_final", is_final_active);
+    if (final && *final == PAWL_SAC_ACTIVATION_SILU)
         pawl_json_put_null(out, "final_activation");
+    else if (final)
+        pawl_json_put_string(out, "final_activation", pawl_sac_activations[*final]);
     pawl_json_end(out);
 }
 
@@ -145,17 +151,20 @@ static void put_normalisation(struct pawl_json_writer *out, const struct pawl_sa
     pawl_json_end(out);
 }
 
-static void put_networks(struct pawl_json_writer *out, const struct pawl_sac_model *model)
+/* Squashed by a tanh it is always, here as in LeRobot, whatever is said. */
+static void put_networks(struct pawl_json_writer *out, const struct pawl_sac_cfg *cfg)
 {
-    put_network(out, "critic_network_kwargs", &model->critic, true);
-    put_network(out, "actor_network_kwargs", &model->actor, false);
-    put_network(out, "discrete_critic_network_kwargs",
-                model->choice_count ? &model->discrete : &model->critic, true);
+    put_network(out, "critic_network_kwargs", cfg, &cfg->critic_hidden,
+                cfg->critic_activate_final, &cfg->critic_final_activation);
+    put_network(out, "actor_network_kwargs", cfg, &cfg->hidden, cfg->actor_activate_final,
+                NULL);
+    put_network(out, "discrete_critic_network_kwargs", cfg, &cfg->discrete_critic_hidden,
+                cfg->discrete_critic_activate_final, &cfg->discrete_critic_final_activation);
     pawl_json_begin_object(out, "policy_kwargs");
     pawl_json_put_bool(out, "use_tanh_squash", true);
-    pawl_json_put_f64(out, "std_min", 1e-5);
-    pawl_json_put_f64(out, "std_max", 10.0);
-    pawl_json_put_f64(out, "init_final", 0.05);
+    pawl_json_put_f64(out, "std_min", cfg->std_min);
+    pawl_json_put_f64(out, "std_max", cfg->std_max);
+    pawl_json_put_f64(out, "init_final", cfg->init_final);
     pawl_json_end(out);
 }
 
@@ -205,7 +214,7 @@ static void put_config(const struct pawl_sac_texts *texts, struct pawl_json_writ
     pawl_json_put_bool(out, "push_to_hub", false);
     put_normalisation(out, model);
     put_method(out, model);
-    put_networks(out, model);
+    put_networks(out, model->cfg);
     pawl_json_put_bool(out, "use_torch_compile", false);
     pawl_json_end(out);
 }

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD_BOUND 0.05f /* LeRobot's init_final */
-
 static const struct {
     const char *field;
     const char *encoder;
@@ -74,24 +72,51 @@ static void add_norm(struct pawl_sac_model *model, struct pawl_sac_layer *layer,
     layer->has_norm = true;
 }
 
-/* Hidden layers PREFIX.0, PREFIX.1, ..., numbered as torch's Sequential does: Linear, LayerNorm
- * and SiLU, or Linear and ReLU. */
-static struct pawl_sac_net add_hidden(struct pawl_sac_model *model, const char *prefix,
-                                      uint32_t in, const struct pawl_cfg_i64_list *widths)
+/* Of the hidden layers of a network. */
+struct form {
+    const struct pawl_cfg_i64_list *widths;
+    bool is_final_active;
+    int32_t final; /* enum pawl_sac_activation */
+};
+
+static enum pawl_op_act act_of(int32_t activation)
 {
-    struct pawl_sac_net net = {.layer_count = widths->count};
+    switch ((enum pawl_sac_activation)activation) {
+    case PAWL_SAC_ACTIVATION_RELU:
+        return PAWL_ACT_RELU;
+    case PAWL_SAC_ACTIVATION_TANH:
+        return PAWL_ACT_TANH;
+    case PAWL_SAC_ACTIVATION_IDENTITY:
+        return PAWL_ACT_NONE;
+    case PAWL_SAC_ACTIVATION_SILU:
+        break;
+    }
+    return PAWL_ACT_SILU;
+}
+
+/* Hidden layers PREFIX.0, PREFIX.1, ..., numbered as torch's Sequential does: Linear, LayerNorm
+ * and SiLU, or Linear and ReLU. LeRobot's last may be a Linear alone, or have another
+ * activation. */
+static struct pawl_sac_net add_hidden(struct pawl_sac_model *model, const char *prefix,
+                                      uint32_t in, const struct form *form)
+{
+    struct pawl_sac_net net = {.layer_count = form->widths->count};
     uint32_t step = model->is_plain ? 2 : 3;
 
-    for (uint32_t i = 0; i < widths->count; i++) {
+    for (uint32_t i = 0; i < net.layer_count; i++) {
         char name[PAWL_TENSOR_NAME_BYTES - 8];
-        uint32_t out = (uint32_t)widths->items[i];
+        uint32_t out = (uint32_t)form->widths->items[i];
+        bool is_last = i + 1 == net.layer_count;
         snprintf(name, sizeof(name), "%s.%u", prefix, step * i);
         net.layers[i] = add_linear(model, name, out, in);
-        if (!model->is_plain) {
+        in = out;
+        if (model->is_plain) {
+            net.layers[i].act = PAWL_ACT_RELU;
+        } else if (!is_last || form->is_final_active) {
             snprintf(name, sizeof(name), "%s.%u", prefix, step * i + 1);
             add_norm(model, &net.layers[i], name);
+            net.layers[i].act = act_of(is_last ? form->final : PAWL_SAC_ACTIVATION_SILU);
         }
-        in = out;
     }
     return net;
 }
@@ -103,13 +128,12 @@ static uint32_t out_of(const struct pawl_sac_net *net, uint32_t in)
 
 /* A network that ends in values: PREFIX.net.net.*, PREFIX.output_layer.* */
 static struct pawl_sac_net add_values(struct pawl_sac_model *model, const char *prefix,
-                                      uint32_t in, uint32_t out,
-                                      const struct pawl_cfg_i64_list *widths)
+                                      uint32_t in, uint32_t out, const struct form *form)
 {
     char name[PAWL_TENSOR_NAME_BYTES - 16];
 
     snprintf(name, sizeof(name), "%s.net.net", prefix);
-    struct pawl_sac_net net = add_hidden(model, name, in, widths);
+    struct pawl_sac_net net = add_hidden(model, name, in, form);
     snprintf(name, sizeof(name), "%s.output_layer", prefix);
     struct pawl_sac_layer layer = add_linear(model, name, out, out_of(&net, in));
     if (!model->is_plain)
@@ -159,8 +183,10 @@ static const struct pawl_cfg_i64_list *widths_or(const struct pawl_cfg_i64_list 
 /* Returns the first; the others' tensors follow, critic by critic. */
 static struct pawl_sac_net add_ensemble(struct pawl_sac_model *model, const char *prefix)
 {
-    const struct pawl_cfg_i64_list *widths =
-        widths_or(&model->cfg->critic_hidden, &model->cfg->hidden);
+    const struct form form = {.widths =
+                                  widths_or(&model->cfg->critic_hidden, &model->cfg->hidden),
+                              .is_final_active = model->cfg->critic_activate_final,
+                              .final = model->cfg->critic_final_activation};
     uint32_t in = model->encoding_count + model->action_count;
     uint64_t begin = model->float_count;
     uint32_t first = model->tensor_count;
@@ -172,7 +198,7 @@ static struct pawl_sac_net add_ensemble(struct pawl_sac_model *model, const char
         snprintf(name, sizeof(name), "%s.critics.%u", prefix, c);
         model->float_count = begin;
         model->stack_index = c;
-        struct pawl_sac_net added = add_values(model, name, in, 1, widths);
+        struct pawl_sac_net added = add_values(model, name, in, 1, &form);
         if (c == 0)
             net = added;
         if (c == 0)
@@ -185,8 +211,11 @@ static struct pawl_sac_net add_ensemble(struct pawl_sac_model *model, const char
 
 static struct pawl_sac_net add_discrete_net(struct pawl_sac_model *model, const char *prefix)
 {
-    return add_values(model, prefix, model->encoding_count, model->choice_count,
-                      widths_or(&model->cfg->discrete_critic_hidden, &model->cfg->hidden));
+    const struct form form = {
+        .widths = widths_or(&model->cfg->discrete_critic_hidden, &model->cfg->hidden),
+        .is_final_active = model->cfg->discrete_critic_activate_final,
+        .final = model->cfg->discrete_critic_final_activation};
+    return add_values(model, prefix, model->encoding_count, model->choice_count, &form);
 }
 
 static void add_critics(struct pawl_sac_model *model)
@@ -233,13 +262,14 @@ static void add_actor(struct pawl_sac_model *model)
         add_encoders(model, "model/actor.encoder", model->actor_encoder);
     end_range(model, &model->actor_encoder_range);
 
+    const struct form form = {.widths = &model->cfg->hidden,
+                              .is_final_active = model->cfg->actor_activate_final};
     model->actor_range = begin_range(model);
-    model->actor = add_hidden(model, "model/actor.network.net", model->encoding_count,
-                              &model->cfg->hidden);
+    model->actor = add_hidden(model, "model/actor.network.net", model->encoding_count, &form);
     add_heads(model);
     end_range(model, &model->actor_range);
     for (uint32_t i = model->mean.tensor; !model->is_plain && i < model->tensor_count; i++)
-        model->tensors[i].bound = HEAD_BOUND;
+        model->tensors[i].bound = (float)model->cfg->init_final;
 }
 
 static void add_targets(struct pawl_sac_model *model)
@@ -265,9 +295,7 @@ static void add_discrete(struct pawl_sac_model *model)
     if (!model->choice_count)
         return;
     model->discrete_range = begin_range(model);
-    model->discrete =
-        add_values(model, "model/discrete_critic", model->encoding_count, model->choice_count,
-                   widths_or(&model->cfg->discrete_critic_hidden, &model->cfg->hidden));
+    model->discrete = add_discrete_net(model, "model/discrete_critic");
     end_range(model, &model->discrete_range);
 }
 

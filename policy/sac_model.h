@@ -29,6 +29,7 @@
 #ifndef PAWL_POLICY_SAC_MODEL_H
 #define PAWL_POLICY_SAC_MODEL_H
 
+#include "policy/plan.h"
 #include "policy/policy_cfg.h"
 #include "runtime/err.h"
 #include "runtime/spec.h"
@@ -40,9 +41,6 @@
 #define PAWL_SAC_INPUTS_MAX   2  /* obs.environment_state, obs.state */
 #define PAWL_SAC_LAYERS_MAX   17 /* of a network: hidden ones and the last */
 #define PAWL_SAC_ALIGN_FLOATS 16
-
-#define PAWL_SAC_S_MIN 1e-5f /* LeRobot's std_min and std_max */
-#define PAWL_SAC_S_MAX 10.0f
 
 enum pawl_sac_init {
     PAWL_SAC_INIT_UNIFORM,    /* within `bound` */
@@ -71,6 +69,7 @@ struct pawl_sac_layer {
     uint32_t in_count;
     uint32_t out_count;
     bool has_norm;
+    enum pawl_op_act act; /* of a hidden layer */
 };
 
 /* Hidden layers one behind the other, and the last, which is linear. */

@@ -52,11 +52,6 @@ static struct pawl_view group_cols(struct pawl_view view, uint32_t g, uint32_t w
     return pawl_view_cols(view, g * width, width);
 }
 
-static enum pawl_op_act hidden_act(const struct pawl_sac_model *model)
-{
-    return model->is_plain ? PAWL_ACT_RELU : PAWL_ACT_SILU;
-}
-
 void pawl_sac_acts_new(struct pawl_sac_acts *acts, struct pawl_plan *plan,
                        struct pawl_sac_group group, uint32_t batch_count)
 {
@@ -104,7 +99,7 @@ void pawl_sac_forward(const struct pawl_sac_row *row, struct pawl_sac_group grou
                                       .z = is_kept ? acts->keep[i] : acts->y[i],
                                       .b = stack(row, layer, BIAS, group.group_count),
                                       .group_count = layer->has_norm ? group.group_count : 1,
-                                      .act = hidden_act(row->model)};
+                                      .act = layer->act};
         if (is_kept) {
             op.keep = acts->keep[i];
             op.rstd = acts->rstd[i];
@@ -158,7 +153,7 @@ static void hidden_grads(const struct pawl_sac_row *row, struct pawl_sac_group g
                                        .dy = acts->d[layer],
                                        .y = acts->y[layer],
                                        .group_count = at->has_norm ? group.group_count : 1,
-                                       .act = hidden_act(row->model)};
+                                       .act = at->act};
 
     if (has_weights)
         op.db = grad_of(row, stack(row, at, BIAS, group.group_count));

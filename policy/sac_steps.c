@@ -197,8 +197,8 @@ static void sample(struct builder *b, struct pawl_view action, struct pawl_view 
                                               .mean = pawl_view_cols(b->heads, 0, actions),
                                               .raw = pawl_view_cols(b->heads, actions, actions),
                                               .eps = eps,
-                                              .s_min = PAWL_SAC_S_MIN,
-                                              .s_max = PAWL_SAC_S_MAX,
+                                              .s_min = (float)b->cfg->std_min,
+                                              .s_max = (float)b->cfg->std_max,
                                               .s_is_variance = is_lerobot(b)});
 }
 
@@ -340,8 +340,8 @@ static void build_actor_backward(struct builder *b, struct pawl_view codes)
                                            .action = action_of(b, b->joined),
                                            .raw = pawl_view_cols(b->heads, actions, actions),
                                            .eps = steps->eps_actor,
-                                           .s_min = PAWL_SAC_S_MIN,
-                                           .s_max = PAWL_SAC_S_MAX,
+                                           .s_min = (float)b->cfg->std_min,
+                                           .s_max = (float)b->cfg->std_max,
                                            .s_is_variance = is_lerobot(b)});
     pawl_sac_backward(&b->row, b->actor, &b->actor_acts, b->dheads, codes, true);
     if (b->is_leftover) {

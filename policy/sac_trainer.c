@@ -18,6 +18,8 @@
  *     its target          moves towards itself,     is it
  *                         which rounds
  *
+ * With n steps (LeRobot knows one) penalties are added up over them as rewards are.
+ *
  * LeRobot stores `truncated` and never reads it; here a batch's discount says what a following
  * frame is worth, which after a truncation is the frame that really followed.
  */
@@ -44,7 +46,6 @@ struct sac_trainer {
     struct pawl_sac_steps *steps;
     struct pawl_engine *engine;
     struct pawl_batch batch; /* into the engine's inputs */
-    bool has_penalty;        /* the records hold one */
     float *penalty;          /* (B), as the batch has it; the engine's may be zeros */
     float *norm;             /* what observations are normalised with: means, then deviations */
     struct pawl_sac_texts texts;
@@ -163,9 +164,11 @@ static int make_batch(struct sac_trainer *sac, const struct pawl_spec *spec,
     }
     add_column(sac, sac->model->action_field, false, input(sac, steps->action),
                steps->action.stride);
-    sac->has_penalty = sac->model->choice_count && penalty && penalty->dtype == PAWL_F32;
-    if (sac->has_penalty)
+    if (sac->model->choice_count && penalty && penalty->dtype == PAWL_F32 &&
+        penalty->rank == 0) {
         add_column(sac, (uint32_t)(penalty - spec->fields), false, sac->penalty, 1);
+        sac->batch.columns[sac->batch.column_count - 1].is_summed = true;
+    }
     sac->batch.reward = input(sac, steps->reward);
     sac->batch.discount = input(sac, steps->discount);
     sac->batch.weight = input(sac, steps->weight);

@@ -196,12 +196,6 @@ const void *pawl_cfg_fields(const struct pawl_cfg *cfg, const struct pawl_cfg_ta
     return NULL;
 }
 
-bool pawl_cfg_is_given(const struct pawl_cfg *cfg, const char *key)
-{
-    const struct pawl_cfg_slot *slot = pawl_cfg_slot_find(cfg, key);
-    return slot && slot->mark.layer != PAWL_CFG_LAYER_DEFAULT;
-}
-
 void pawl_cfg_origin(const struct pawl_cfg *cfg, const char *key, char *text, size_t text_bytes)
 {
     const struct pawl_cfg_slot *slot = pawl_cfg_slot_find(cfg, key);

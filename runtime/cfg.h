@@ -231,9 +231,6 @@ void pawl_cfg_close(struct pawl_cfg *cfg); /* NULL is fine */
  * `tables`. */
 const void *pawl_cfg_fields(const struct pawl_cfg *cfg, const struct pawl_cfg_table *table);
 
-/* True when the key was given anywhere, even with its default. */
-bool pawl_cfg_is_given(const struct pawl_cfg *cfg, const char *key);
-
 /* Writes where the value comes from: "default", "configs/a.toml:14", "PAWL__RUN__SEED" or
  * "command line"; "" for a key that does not exist. Cut when too long. */
 void pawl_cfg_origin(const struct pawl_cfg *cfg, const char *key, char *text,

@@ -27,7 +27,7 @@ _Static_assert(PAWL_DURABLE_PARTS_MAX + OPS_BESIDES_WRITES <= PAWL_IO_QUEUE_OPS_
 struct sweep {
     struct pawl_io *io;
     int folder;
-    const char *target; /* NULL: of all targets */
+    const char *target;
     uint64_t *removed_count;
     int code; /* the first failure to remove */
 };
@@ -44,8 +44,7 @@ static bool is_temp_name(const char *name, const char *target)
     if (digits[-1] != '.' || strspn(digits, "0123456789abcdef") != NONCE_DIGITS)
         return false;
     size_t target_length = length - TEMP_EXTRA_BYTES;
-    return !target ||
-           (strlen(target) == target_length && strncmp(name + 1, target, target_length) == 0);
+    return strlen(target) == target_length && strncmp(name + 1, target, target_length) == 0;
 }
 
 static int sweep_one(void *arg, const char *name)
@@ -61,9 +60,9 @@ static int sweep_one(void *arg, const char *name)
     return 0;
 }
 
-/* Removes the temporary files of target (NULL: of all) in the folder. */
-static int sweep_folder(struct pawl_io *io, int folder, const char *target,
-                        uint64_t *removed_count)
+/* Removes the temporary files of target in the folder. */
+static int remove_leftovers(struct pawl_io *io, int folder, const char *target,
+                            uint64_t *removed_count)
 {
     struct sweep sweep = {
         .io = io, .folder = folder, .target = target, .removed_count = removed_count};
@@ -103,7 +102,7 @@ int pawl_durable_open(struct pawl_durable *durable, struct pawl_io *io,
     if (getrandom(&durable->nonce, sizeof(durable->nonce), GRND_NONBLOCK) < 0)
         durable->nonce = pawl_clock_now_ns(); /* uniqueness is wanted, not secrecy */
 
-    code = sweep_folder(io, durable->folder, durable->name, &durable->leftover_count);
+    code = remove_leftovers(io, durable->folder, durable->name, &durable->leftover_count);
     if (code != 0) {
         pawl_err_set(err, -code, "remove leftovers of %s: %s", path, strerror(-code));
         goto fail;
@@ -434,22 +433,4 @@ int pawl_durable_replace(struct pawl_io *io, const char *path, const struct iove
         code = -(durable.failure.code ? durable.failure.code : EIO);
     pawl_durable_close(&durable);
     return code;
-}
-
-int pawl_durable_sweep(struct pawl_io *io, const char *folder_path, uint64_t *removed_count,
-                       struct pawl_err *err)
-{
-    uint64_t count = 0;
-    int folder = pawl_io_open(io, PAWL_IO_CWD, folder_path, O_RDONLY | O_DIRECTORY, 0);
-    if (folder < 0)
-        return pawl_err_set(err, -folder, "open folder %s: %s", folder_path, strerror(-folder));
-
-    int code = sweep_folder(io, folder, NULL, &count);
-    pawl_io_close(io, folder);
-    if (removed_count)
-        *removed_count = count;
-    if (code != 0)
-        return pawl_err_set(err, -code, "remove temporary files of %s: %s", folder_path,
-                            strerror(-code));
-    return 0;
 }

@@ -24,9 +24,9 @@
  * that is reported as FAILED too.
  *
  * A killed process leaves its temporary file, `.NAME.<16 hex digits>.pawl-tmp`;
- * pawl_durable_open() of the same path removes it, pawl_durable_sweep() all of a folder. Let
- * one object at a time, in all processes, write a path: a second open takes the first one's
- * temporary file away, whose attempt then fails; the content stays whole even then.
+ * pawl_durable_open() of the same path removes it. Let one object at a time, in all processes,
+ * write a path: a second open takes the first one's temporary file away, whose attempt then
+ * fails; the content stays whole even then.
  *
  * The path is replaced, not written through: a symbolic link there becomes a file. Thread
  * safety: an object belongs to one thread and is not used after fork() by the child.
@@ -125,10 +125,5 @@ void pawl_durable_close(struct pawl_durable *durable);
 /* Opens, writes, waits and closes, in the caller's time. */
 int pawl_durable_replace(struct pawl_io *io, const char *path, const struct iovec *parts,
                          size_t part_count, struct pawl_err *err);
-
-/* Removes the temporary files of all paths of the folder. Only for who knows that nobody writes
- * there, e.g. holds the run's lock. removed_count may be NULL. */
-int pawl_durable_sweep(struct pawl_io *io, const char *folder_path, uint64_t *removed_count,
-                       struct pawl_err *err);
 
 #endif

@@ -13,6 +13,10 @@
  * passage, `@n+` that one and all later ones; without it, the first. Without PAWL_FAULTS
  * nothing of this is compiled.
  *
+ * A line `NAME PASSAGE` is appended to the file that the environment variable PAWL_FAULT_TOLD
+ * names when a point is about to act for the first time: who moves a point on until it is never
+ * reached learns that way that it is not.
+ *
  * Thread safety: arm before threads start; points may be passed by any thread.
  */
 #ifndef PAWL_RUNTIME_FAULT_H

@@ -186,6 +186,33 @@ static void prepare(struct io_uring_sqe *sqe, const struct pawl_io_op *op, size_
     sqe->flags = (unsigned char)flags;
 }
 
+/* "io.uring.op" is passed by every operation, "io.uring.OPERATION" by those of that kind. */
+static int pass_fault(const struct pawl_io_op *op)
+{
+#ifdef PAWL_FAULTS
+    static const char *const points[] = {
+        [PAWL_IO_OP_OPEN] = "io.uring.open",
+        [PAWL_IO_OP_ALLOCATE] = "io.uring.allocate",
+        [PAWL_IO_OP_WRITE] = "io.uring.write",
+        [PAWL_IO_OP_SYNC] = "io.uring.sync",
+        [PAWL_IO_OP_CLOSE] = "io.uring.close",
+        [PAWL_IO_OP_RENAME] = "io.uring.rename",
+        [PAWL_IO_OP_EXCHANGE] = "io.uring.exchange",
+        [PAWL_IO_OP_UNLINK] = "io.uring.unlink",
+        [PAWL_IO_OP_SYNC_FOLDER] = "io.uring.sync_folder",
+        [PAWL_IO_OP_SYNC_SLOT] = "io.uring.sync_slot",
+        [PAWL_IO_OP_MKDIR] = "io.uring.mkdir",
+        [PAWL_IO_OP_RMDIR] = "io.uring.rmdir",
+        [PAWL_IO_OP_SYMLINK] = "io.uring.symlink",
+    };
+    int code = PAWL_FAULT_ERRNO("io.uring.op");
+    return code ? code : PAWL_FAULT_ERRNO(points[op->kind]);
+#else
+    (void)op;
+    return 0;
+#endif
+}
+
 /* Whether the kernel cancels what is linked to this operation when it fails. */
 static bool cancels_the_rest(const struct pawl_io_op *op)
 {
@@ -207,7 +234,7 @@ static void prepare_submission(struct pawl_io_queue *queue)
 
         /* An error that a test wants is made by an operation that really fails; its completion
          * is given the wanted value. */
-        uring->faults[i] = PAWL_FAULT_ERRNO("io.uring.op");
+        uring->faults[i] = pass_fault(op);
         if (uring->faults[i]) {
             io_uring_prep_write(sqe, -1, "", 0, 0);
             sqe->flags = IOSQE_ASYNC;

@@ -9,7 +9,7 @@
  *     pawl_json_close_writer(&out);
  *
  *     struct pawl_json doc;
- *     if (pawl_json_open_file(&doc, "c.json", &limits, err) != 0) ...
+ *     if (pawl_json_open_text(&doc, text, length, "c.json", &limits, err) != 0) ...
  *     struct pawl_json_at root = pawl_json_root(&doc), optim;
  *     if (pawl_json_get_object(&root, "optim", &optim, err) != 0 ||
  *         pawl_json_get_f64(&optim, "lr", 0, 1, &lr, err) != 0)
@@ -101,8 +101,6 @@ struct pawl_json {
 int pawl_json_open_text(struct pawl_json *doc, const char *text, size_t length_bytes,
                         const char *source, const struct pawl_json_limits *limits,
                         struct pawl_err *err);
-int pawl_json_open_file(struct pawl_json *doc, const char *path,
-                        const struct pawl_json_limits *limits, struct pawl_err *err);
 void pawl_json_close(struct pawl_json *doc);
 
 enum pawl_json_type {

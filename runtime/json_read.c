@@ -1,16 +1,12 @@
 #include "runtime/json.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "runtime/file.h"
 #include "runtime/text.h"
 
 #define PATH_TEXT_BYTES 256
@@ -76,29 +72,6 @@ int pawl_json_open_text(struct pawl_json *doc, const char *text, size_t length_b
         return pawl_err_set(err, ENOMEM, "%s: no memory", source);
     }
     return 0;
-}
-
-int pawl_json_open_file(struct pawl_json *doc, const char *path,
-                        const struct pawl_json_limits *limits, struct pawl_err *err)
-{
-    *doc = (struct pawl_json){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return pawl_err_set(err, errno, "open %s: %s", path, strerror(errno));
-
-    char *text = NULL;
-    size_t length_bytes = 0;
-    int code = pawl_file_read(fd, limits->bytes_max, &text, &length_bytes);
-    close(fd);
-    if (code != 0)
-        return pawl_err_set(err, -code, "read %s: %s", path, strerror(-code));
-    if (length_bytes > limits->bytes_max)
-        code = pawl_err_set(err, EFBIG, "%s: more than %zu bytes of JSON", path,
-                            limits->bytes_max);
-    else
-        code = pawl_json_open_text(doc, text, length_bytes, path, limits, err);
-    free(text);
-    return code;
 }
 
 void pawl_json_close(struct pawl_json *doc)

@@ -228,8 +228,7 @@ static int dispatch_signals(struct pawl_loop *loop, uint64_t name)
 {
     struct pawl_loop_watch *watch;
     int call_count = 0;
-    while (call_count < SIGNALS_IN_STEP_MAX && !loop->is_stopped &&
-           (watch = pawl_loop_find(loop, name)) != NULL) {
+    while (call_count < SIGNALS_IN_STEP_MAX && (watch = pawl_loop_find(loop, name)) != NULL) {
         struct signalfd_siginfo info;
         if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
             break;
@@ -243,7 +242,7 @@ static int dispatch_signals(struct pawl_loop *loop, uint64_t name)
 static int dispatch_ready(struct pawl_loop *loop)
 {
     int call_count = 0;
-    for (uint32_t i = 0; i < loop->ready_count && !loop->is_stopped; i++) {
+    for (uint32_t i = 0; i < loop->ready_count; i++) {
         uint64_t name = loop->ready[i].name;
         short ready = loop->ready[i].ready;
         struct pawl_loop_watch *watch = pawl_loop_find(loop, name);
@@ -281,7 +280,7 @@ static int dispatch_timers(struct pawl_loop *loop, uint64_t now_ns)
 {
     int call_count = 0;
     struct pawl_loop_watch *timer;
-    while (!loop->is_stopped && (timer = first_timer(loop, loop->step_count - 1)) != NULL &&
+    while ((timer = first_timer(loop, loop->step_count - 1)) != NULL &&
            timer->deadline_ns <= now_ns) {
         struct pawl_loop_watch copy = *timer;
         struct pawl_loop_event event = {.watch = pawl_loop_name_of(loop, timer),
@@ -308,9 +307,11 @@ static uint64_t timeout_until(const struct pawl_loop *loop, uint64_t deadline_ns
     return timeout_ns < WAIT_NS_MAX ? timeout_ns : WAIT_NS_MAX;
 }
 
-static int step(struct pawl_loop *loop, uint64_t deadline_ns, struct pawl_err *err)
+int pawl_loop_step(struct pawl_loop *loop, uint64_t deadline_ns, struct pawl_err *err)
 {
     int result;
+    if (loop->is_stepping)
+        return pawl_err_set(err, EBUSY, "loop: one of its own callbacks may not step it");
     loop->is_stepping = true;
     do {
         loop->step_count++;
@@ -319,42 +320,7 @@ static int step(struct pawl_loop *loop, uint64_t deadline_ns, struct pawl_err *e
             break;
         result = dispatch_ready(loop);
         result += dispatch_timers(loop, pawl_clock_now_ns());
-    } while (result == 0 && !loop->is_stopped && deadline_ns != 0 &&
-             pawl_clock_now_ns() < deadline_ns);
+    } while (result == 0 && deadline_ns != 0 && pawl_clock_now_ns() < deadline_ns);
     loop->is_stepping = false;
     return result;
-}
-
-static int refuse_nesting(struct pawl_err *err)
-{
-    return pawl_err_set(err, EBUSY, "loop: one of its own callbacks may not step it");
-}
-
-int pawl_loop_step(struct pawl_loop *loop, uint64_t deadline_ns, struct pawl_err *err)
-{
-    if (loop->is_stepping)
-        return refuse_nesting(err);
-    loop->is_stopped = false;
-    int result = step(loop, deadline_ns, err);
-    loop->is_stopped = false;
-    return result;
-}
-
-int pawl_loop_run(struct pawl_loop *loop, uint64_t deadline_ns, struct pawl_err *err)
-{
-    if (loop->is_stepping)
-        return refuse_nesting(err);
-    int result = 0;
-    while (!loop->is_stopped && result >= 0) {
-        result = step(loop, deadline_ns, err);
-        if (result >= 0 && !loop->is_stopped && pawl_clock_now_ns() >= deadline_ns)
-            return -EAGAIN;
-    }
-    loop->is_stopped = false;
-    return result < 0 ? result : 0;
-}
-
-void pawl_loop_stop(struct pawl_loop *loop)
-{
-    loop->is_stopped = true;
 }

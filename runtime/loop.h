@@ -6,10 +6,11 @@
  *     pawl_loop_add_fd(loop, proc.pidfd, POLLIN, on_child, &actor, &watch, &err);
  *     pawl_loop_add_timer(loop, now_ns + PAWL_NS_PER_S, PAWL_NS_PER_S, on_second, ...);
  *     pawl_loop_add_signals(loop, (int[]){SIGINT, SIGTERM}, 2, on_stop, ...);
- *     pawl_loop_run(loop, PAWL_LOOP_NO_DEADLINE, &err);    until a callback calls stop
+ *     while (!is_over && pawl_loop_step(loop, PAWL_LOOP_NO_DEADLINE, &err) >= 0)
+ *         ;
  *     pawl_loop_close(loop);
  *
- * A callback may add and remove watches, its own too, and stop the loop; it may not step it. A
+ * A callback may add and remove watches, its own too; it may not step the loop. A
  * removed watch never calls again, whatever was already on its way. Descriptors are watched by
  * level: as long as one is ready, its callback is called once in each step. An event says that
  * it was ready a moment ago; where somebody else may have read since, read without blocking.
@@ -97,12 +98,5 @@ uint32_t pawl_loop_watch_count(const struct pawl_loop *loop);
  * due, each watch at most once (signals: once for each signal). Returns how many, or an error.
  */
 int pawl_loop_step(struct pawl_loop *loop, uint64_t deadline_ns, struct pawl_err *err);
-
-/* Steps until a callback stops it: 0; or until deadline_ns: -EAGAIN, and *err is as it was. */
-int pawl_loop_run(struct pawl_loop *loop, uint64_t deadline_ns, struct pawl_err *err);
-
-/* Ends pawl_loop_run() after this callback (or at once, when called just before it). What else
- * was ready is reported by the next step. */
-void pawl_loop_stop(struct pawl_loop *loop);
 
 #endif

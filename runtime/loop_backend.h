@@ -56,7 +56,6 @@ struct pawl_loop {
     char backend_text[128];
     uint64_t step_count;
     bool is_stepping;
-    bool is_stopped;
 
     uint32_t watch_count;
     uint32_t watch_count_max;

@@ -36,16 +36,6 @@ void pawl_philox_seek(struct pawl_philox *philox, uint64_t block_index)
     philox->left_count = 0;
 }
 
-int pawl_philox_restore(struct pawl_philox *philox, const struct pawl_philox *saved,
-                        struct pawl_err *err)
-{
-    if (saved->left_count > 4)
-        return pawl_err_set(err, EINVAL, "stream state: %u words left, a block has 4",
-                            saved->left_count);
-    *philox = *saved;
-    return 0;
-}
-
 uint32_t pawl_philox_next32(struct pawl_philox *philox)
 {
     if (!philox->left_count) {

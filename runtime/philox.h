@@ -18,8 +18,6 @@
 
 #include <stdint.h>
 
-#include "runtime/err.h"
-
 struct pawl_philox {
     uint64_t seed;
     uint32_t role;
@@ -30,7 +28,7 @@ struct pawl_philox {
     uint32_t reserved;   /* 0 */
 };
 
-_Static_assert(sizeof(struct pawl_philox) == 48, "checkpoints hold it");
+_Static_assert(sizeof(struct pawl_philox) == 48, "no gaps: a copy is the whole state");
 
 /* The block function itself: no state. */
 void pawl_philox_block(const uint32_t counter[4], const uint32_t key[2], uint32_t block[4]);
@@ -40,11 +38,6 @@ void pawl_philox_open(struct pawl_philox *philox, uint64_t seed, uint32_t role, 
 
 /* Goes to a block of the stream (four 32-bit words each) without making those before it. */
 void pawl_philox_seek(struct pawl_philox *philox, uint64_t block_index);
-
-/* Continues from a state that was kept in a file or by another process. -EINVAL when it cannot
- * be the state of a stream; philox is then as before. */
-int pawl_philox_restore(struct pawl_philox *philox, const struct pawl_philox *saved,
-                        struct pawl_err *err);
 
 uint32_t pawl_philox_next32(struct pawl_philox *philox);
 

@@ -68,8 +68,3 @@ bool pawl_restart_crashed(struct pawl_restart *restart, uint64_t now_ns, uint64_
     *start_ns = now_ns + pause_ns;
     return true;
 }
-
-void pawl_restart_reset(struct pawl_restart *restart)
-{
-    *restart = (struct pawl_restart){.cfg = restart->cfg};
-}

@@ -49,7 +49,4 @@ void pawl_restart_started(struct pawl_restart *restart, uint64_t now_ns);
 /* True: start again at *start_ns. False: in quarantine, now or already, until a reset. */
 bool pawl_restart_crashed(struct pawl_restart *restart, uint64_t now_ns, uint64_t *start_ns);
 
-/* Forgets all crashes, as when a person says that the cause is gone. */
-void pawl_restart_reset(struct pawl_restart *restart);
-
 #endif

@@ -125,18 +125,6 @@ void pawl_rng_seed_spawned(struct pawl_rng *rng, const uint64_t *entropy, size_t
     step(rng);
 }
 
-int pawl_rng_restore(struct pawl_rng *rng, const struct pawl_rng *saved, struct pawl_err *err)
-{
-    if (!(saved->increment_low & 1))
-        return pawl_err_set(err, EINVAL,
-                            "generator state: the increment is even, not of PCG64");
-    if (saved->has_buffered > 1)
-        return pawl_err_set(err, EINVAL, "generator state: has_buffered is %u, not 0 or 1",
-                            saved->has_buffered);
-    *rng = *saved;
-    return 0;
-}
-
 uint64_t pawl_rng_next64(struct pawl_rng *rng)
 {
     step(rng);

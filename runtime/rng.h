@@ -21,8 +21,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/err.h"
-
 struct pawl_rng {
     uint64_t state_high, state_low;
     uint64_t increment_high, increment_low; /* odd */
@@ -30,7 +28,7 @@ struct pawl_rng {
     uint32_t has_buffered;                  /* 0 or 1 */
 };
 
-_Static_assert(sizeof(struct pawl_rng) == 40, "checkpoints hold it");
+_Static_assert(sizeof(struct pawl_rng) == 40, "no gaps: a copy is the whole state");
 
 /* np.random.SeedSequence(entropy, spawn_key=...).generate_state(word_count), where entropy and
  * spawn key are lists of non-negative integers (an integer of Python's is a list of one).
@@ -45,10 +43,6 @@ void pawl_rng_seed(struct pawl_rng *rng, uint64_t seed);
  * SeedSequence(7).spawn() is entropy {7}, spawn key {i}. */
 void pawl_rng_seed_spawned(struct pawl_rng *rng, const uint64_t *entropy, size_t entropy_count,
                            const uint64_t *spawn_key, size_t spawn_key_count);
-
-/* Continues from a state that was kept in a file or by another process. -EINVAL when it cannot
- * be the state of a generator; rng is then as before. */
-int pawl_rng_restore(struct pawl_rng *rng, const struct pawl_rng *saved, struct pawl_err *err);
 
 uint64_t pawl_rng_next64(struct pawl_rng *rng);
 uint32_t pawl_rng_next32(struct pawl_rng *rng);

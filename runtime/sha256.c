@@ -112,12 +112,3 @@ void pawl_sha256(const void *data, size_t length_bytes, uint8_t digest[PAWL_SHA2
     pawl_sha256_update(&sha, data, length_bytes);
     pawl_sha256_finish(&sha, digest);
 }
-
-void pawl_sha256_hex(const uint8_t digest[PAWL_SHA256_BYTES], char hex[PAWL_SHA256_HEX_BYTES])
-{
-    for (int i = 0; i < PAWL_SHA256_BYTES; i++) {
-        hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-        hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-    }
-    hex[2 * PAWL_SHA256_BYTES] = '\0';
-}

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define PAWL_SHA256_BYTES     32
-#define PAWL_SHA256_HEX_BYTES 65 /* with the closing zero */
+#define PAWL_SHA256_HEX_BYTES (2 * PAWL_SHA256_BYTES + 1) /* as pawl_text_hex() writes it */
 
 struct pawl_sha256 {
     uint32_t h[8];
@@ -30,8 +30,5 @@ void pawl_sha256_update(struct pawl_sha256 *sha, const void *data, size_t length
 void pawl_sha256_finish(struct pawl_sha256 *sha, uint8_t digest[PAWL_SHA256_BYTES]);
 
 void pawl_sha256(const void *data, size_t length_bytes, uint8_t digest[PAWL_SHA256_BYTES]);
-
-/* Lower case, as sha256sum prints it. */
-void pawl_sha256_hex(const uint8_t digest[PAWL_SHA256_BYTES], char hex[PAWL_SHA256_HEX_BYTES]);
 
 #endif

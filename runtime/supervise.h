@@ -4,8 +4,8 @@
  *     pawl_supervise_open(&set, loop, &cfg, &err);
  *     pawl_supervise_add(&set, &(struct pawl_child_cfg){.name = "worker 0", ...}, &err);
  *     pawl_supervise_start(&set, 0);
- *     pawl_loop_run(loop, ...);
- *     pawl_supervise_stop(&set, 0, now_ns + 4 * PAWL_NS_PER_S);    and run the loop on
+ *     pawl_loop_step(loop, ...);                       as often as wanted
+ *     pawl_supervise_stop(&set, 0, now_ns + 4 * PAWL_NS_PER_S);    and step on until
  *     pawl_supervise_close(&set);                                  nobody is left
  *
  * A child that dies is started again after a pause that grows (restart.h), never before its

@@ -193,6 +193,17 @@ size_t pawl_text_f64(char text[PAWL_TEXT_F64_BYTES], double f64, enum pawl_text_
 
 /* --- terminals --- */
 
+void pawl_text_hex(const void *bytes, size_t byte_count, char *text)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *from = bytes;
+    for (size_t i = 0; i < byte_count; i++) {
+        text[2 * i] = digits[from[i] >> 4];
+        text[2 * i + 1] = digits[from[i] & 15];
+    }
+    text[2 * byte_count] = '\0';
+}
+
 bool pawl_text_wants_colour(int fd)
 {
     const char *no_color = getenv("NO_COLOR");

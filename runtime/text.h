@@ -47,6 +47,9 @@ enum pawl_text_f64_form {
  * length. */
 size_t pawl_text_f64(char text[PAWL_TEXT_F64_BYTES], double f64, enum pawl_text_f64_form form);
 
+/* Lower case, two digits a byte and a NUL: `text` has 2 * byte_count + 1. */
+void pawl_text_hex(const void *bytes, size_t byte_count, char *text);
+
 /* True on a terminal where neither NO_COLOR nor TERM says otherwise. */
 bool pawl_text_wants_colour(int fd);
 

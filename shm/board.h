@@ -20,6 +20,9 @@
  * dead after all, pawl_board_is_intact() tells it so. Generations go up by one with every
  * version: the next incarnation of a writer starts its board above the last, whatever died.
  *
+ * Pawl's actor reads in place and looks for newer versions once a step. get, which copies, and
+ * wait, which sleeps, are for programs of another kind (tests/proc/pair.h).
+ *
  * Thread safety: one thread per end. claim, commit, acquire, is_intact, release are in
  * board_core.h.
  */

@@ -105,7 +105,8 @@ int pawl_peer_offer(struct pawl_peer *peer, const struct pawl_segment *segment, 
                     uint64_t *id, struct pawl_err *err);
 
 /* An owner no longer needs its segment to be had by others; also the successor of a dead owner
- * of a STORE. */
+ * of a STORE. Pawl's programs keep what they offered for as long as they live; one that lays
+ * out a second ring withdraws the first. */
 int pawl_peer_withdraw(struct pawl_peer *peer, uint64_t id, struct pawl_err *err);
 
 /* Learner: ring_id is acknowledged in page acks_page of its own acks segment acks_id. To be

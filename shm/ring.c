@@ -59,15 +59,15 @@ int pawl_ring_layout(struct pawl_ring_geometry *geometry, const struct pawl_ring
     return 0;
 }
 
-int pawl_ring_check_record(const struct pawl_ring_cfg *cfg, const char *record_name,
-                           uint64_t record_bytes, struct pawl_err *err)
+int pawl_ring_check_record(uint32_t data_bytes, const char *record_name, uint64_t record_bytes,
+                           struct pawl_err *err)
 {
-    if (record_bytes <= cfg->data_bytes)
+    if (record_bytes <= data_bytes)
         return 0;
     return pawl_err_set(err, EMSGSIZE,
                         "%s record of %" PRIu64 " bytes does not fit a ring slot of %u: the "
                         "slot has to take the largest record",
-                        record_name, record_bytes, cfg->data_bytes);
+                        record_name, record_bytes, data_bytes);
 }
 
 void pawl_ring_place(void *body, const struct pawl_ring_geometry *geometry)

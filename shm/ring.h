@@ -26,6 +26,8 @@
  * why (pawl_ring_tx_state, pawl_ring_rx_state) and uses the peer no more.
  *
  * claim, publish, peek, release and their batch forms are in ring_core.h; waiting is in park.h.
+ * Pawl's actor and learner use these alone. For a program that has its records elsewhere there
+ * are put and get, which copy; tests/proc/pair.h is such a program, of public headers only.
  */
 #ifndef PAWL_SHM_RING_H
 #define PAWL_SHM_RING_H
@@ -90,10 +92,10 @@ struct pawl_ring_cfg pawl_ring_default_cfg(void);
 int pawl_ring_layout(struct pawl_ring_geometry *geometry, const struct pawl_ring_cfg *cfg,
                      struct pawl_err *err);
 
-/* Whether a record of so many bytes fits: asked for every kind of record when a run is built,
- * so that it is never a question at run time. -EMSGSIZE names both sizes. */
-int pawl_ring_check_record(const struct pawl_ring_cfg *cfg, const char *record_name,
-                           uint64_t record_bytes, struct pawl_err *err);
+/* Whether a record of so many bytes fits a slot of data_bytes: asked when a ring is made or
+ * attached to, so that it is never a question at run time. -EMSGSIZE names both sizes. */
+int pawl_ring_check_record(uint32_t data_bytes, const char *record_name, uint64_t record_bytes,
+                           struct pawl_err *err);
 
 /* Lays a ring out in geometry->body_bytes of memory that is aligned to a page. */
 void pawl_ring_place(void *body, const struct pawl_ring_geometry *geometry);

@@ -74,18 +74,6 @@ step copy(const arenas &a, const pawl_op_copy &op)
     return [=] { y.copy_(x); };
 }
 
-step fill(const arenas &a, const pawl_op_fill &op)
-{
-    Tensor y = a.view(op.y);
-    return [=] { y.fill_(op.value); };
-}
-
-step mean(const arenas &a, const pawl_op_mean &op)
-{
-    Tensor y = a.view(op.y), x = a.view(op.x);
-    return [y, x]() mutable { at::mean_out(y, x, {0}, true); };
-}
-
 step linear(const arenas &a, const pawl_op_linear &op)
 {
     Tensor y = a.view(op.y), x = a.view(op.x), w_t = a.view(op.w).t(), b = a.view(op.b);
@@ -439,10 +427,6 @@ step make_step(const arenas &arenas, const pawl_op &op)
     switch (op.kind) {
     case PAWL_OP_COPY:
         return copy(arenas, op.copy);
-    case PAWL_OP_FILL:
-        return fill(arenas, op.fill);
-    case PAWL_OP_MEAN:
-        return mean(arenas, op.mean);
     case PAWL_OP_LINEAR:
         return linear(arenas, op.linear);
     case PAWL_OP_LINEAR_DX:

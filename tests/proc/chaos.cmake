@@ -55,6 +55,11 @@ add_test(NAME chaos_exact COMMAND proc_exact)
 set_tests_properties(chaos_exact PROPERTIES LABELS chaos TIMEOUT 1200
     ENVIRONMENT "PAWL_CUTS=20;CK_TIMEOUT_MULTIPLIER=20")
 
+# Each call to the disk of a learner's run fails in turn.
+add_test(NAME chaos_calls COMMAND proc_training_calls)
+set_tests_properties(chaos_calls PROPERTIES LABELS chaos TIMEOUT 3600
+    ENVIRONMENT "PAWL_CALLS=all;CK_TIMEOUT_MULTIPLIER=60")
+
 # Updates per step over any 10 s: 0.1, 1 and 8, slow and fast, for 25 s each and half as long after a resume.
 add_test(NAME soak_ratio COMMAND proc_train_ratio)
 set_tests_properties(soak_ratio PROPERTIES LABELS soak TIMEOUT 1200 ENVIRONMENT "PAWL_RATIO_S=25")

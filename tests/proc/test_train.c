@@ -195,8 +195,11 @@ static void assert_exit_json(int64_t exit_code, const char *outcome, const char 
     struct pawl_err err = {0};
     const char *text;
     int64_t code;
-    ck_assert_msg(pawl_json_open_file(&doc, in_run("exit.json"), &limits, &err) == 0, "%s",
-                  err.text);
+    size_t byte_count = 0;
+    char *json = scratch_read(in_run("exit.json"), &byte_count);
+    ck_assert_msg(pawl_json_open_text(&doc, json, byte_count, "exit.json", &limits, &err) == 0,
+                  "%s", err.text);
+    free(json);
     struct pawl_json_at root = pawl_json_root(&doc), error;
     ck_assert_int_eq(pawl_json_get_i64(&root, "exit_code", 0, 255, &code, &err), 0);
     ck_assert_int_eq(code, exit_code);

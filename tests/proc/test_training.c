@@ -4,13 +4,14 @@
 
 #define PROGRAM         PAWL_BIN_DIR "/pawl-learner"
 #define LEARNING_STARTS 10
-#define CONFIG                                                                                 \
+#define CONFIG          CONFIG_SYNCED_EVERY("0.01")
+#define CONFIG_SYNCED_EVERY(s)                                                                 \
     "[policy]\ntype = \"sac\"\n"                                                               \
     "[policy.sac]\nhidden = [8]\nlatent_dim = 8\n"                                             \
     "[learner]\nbatch_size = 4\nlearning_starts = 10\nmirror_updates = 5\n"                    \
     "publish_updates = 3\nmetrics_period_s = 0.01\n"                                           \
     "[checkpoint]\nevery_updates = 20\n"                                                       \
-    "[replay]\njournal_sync_period_s = 0.01\n"
+    "[replay]\njournal_sync_period_s = " s "\n"
 
 /* After an end in order: as many updates as earned, too. */
 static struct pawl_resume end_with_all_updates(void)
@@ -45,6 +46,26 @@ START_TEST(a_replay_that_does_not_fit_is_refused_with_both_numbers)
     ck_assert_ptr_nonnull(strstr(log, "replay"));
     ck_assert_ptr_nonnull(strstr(log, "bytes"));
     free(log);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+static bool has_metric(const char *text)
+{
+    size_t length = 0;
+    char *lines = scratch_read(scratch_path(&rig.scratch, "metrics.jsonl"), &length);
+    bool has = lines && strstr(lines, text);
+    free(lines);
+    return has;
+}
+
+START_TEST(frames_that_a_power_cut_would_lose_are_told)
+{
+    learn_begin(PROGRAM, CONFIG_SYNCED_EVERY("1000"));
+    learner_rig_start(&rig, NULL);
+    learn_until(8);
+    LEARNER_RIG_UNTIL(&rig, has_metric("\"replay/not_durable\":8.0"));
+    (void)learn_end();
     learner_rig_close(&rig);
 }
 END_TEST
@@ -113,6 +134,7 @@ START_TEST(a_learner_killed_anywhere_goes_on_with_every_transition_once)
 END_TEST
 
 PAWL_TEST_MAIN("training", a_replay_that_does_not_fit_is_refused_with_both_numbers,
+               frames_that_a_power_cut_would_lose_are_told,
                an_update_is_done_for_every_step_and_saved_at_the_end,
                what_came_in_since_the_last_update_counts_in_the_last_checkpoint,
                a_run_that_ends_before_its_first_update_is_saved_and_goes_on,

@@ -6,12 +6,12 @@
 #ifdef PAWL_FAULTS
 
 #define PROGRAM PAWL_BIN_DIR "/pawl-learner"
-#define CONFIG                                                                                 \
+#define CONFIG_AT_END                                                                          \
     "[policy]\ntype = \"sac\"\n"                                                               \
     "[policy.sac]\nhidden = [8]\nlatent_dim = 8\n"                                             \
     "[learner]\nbatch_size = 4\nlearning_starts = 10\nmetrics_period_s = 0.01\n"               \
-    "[checkpoint]\nevery_updates = 20\n"                                                       \
     "[replay]\njournal_sync_period_s = 0.01\n"
+#define CONFIG CONFIG_AT_END "[checkpoint]\nevery_updates = 20\n"
 
 static bool is_in_log(const char *wanted)
 {
@@ -107,9 +107,21 @@ START_TEST(at_an_orderly_end_a_disk_that_fails_is_an_error_and_the_last_checkpoi
 }
 END_TEST
 
+START_TEST(the_last_checkpoint_of_a_run_is_tried_again)
+{
+    learn_begin(PROGRAM, CONFIG_AT_END);
+    learner_rig_start(&rig, "checkpoint.manifest:error=EIO@1");
+    learn_until(160);
+    learn_end();
+    ck_assert(is_in_log("checkpoint failed"));
+    learner_rig_close(&rig);
+}
+END_TEST
+
 PAWL_TEST_MAIN("training_disk", a_full_disk_stops_nothing, calls_that_fail_stop_nothing,
                a_folder_that_becomes_read_only_stops_nothing,
-               at_an_orderly_end_a_disk_that_fails_is_an_error_and_the_last_checkpoint_stays)
+               at_an_orderly_end_a_disk_that_fails_is_an_error_and_the_last_checkpoint_stays,
+               the_last_checkpoint_of_a_run_is_tried_again)
 
 #else
 

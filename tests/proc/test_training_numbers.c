@@ -1,5 +1,6 @@
-/* A real pawl-learner that meets numbers which are none: in records, in what an update makes of
- * them, and in its parameters. */
+/* A real pawl-learner that meets numbers which are none, or far too high: in records, in what
+ * an update makes of them, and in its parameters. */
+#include "runtime/cli.h"
 #include "support/learn.h"
 #include "support/test.h"
 
@@ -84,10 +85,67 @@ START_TEST(three_in_a_row_are_a_way_back_to_the_last_good_state_and_other_batche
 }
 END_TEST
 
-START_TEST(what_does_not_get_better_ends_the_run_with_a_sentence)
+/* Until there is a checkpoint of after going back: its step. */
+static uint64_t learn_until_back(void)
+{
+    static struct pawl_checkpoint_info info;
+    uint64_t began_ns = pawl_clock_now_ns();
+    do {
+        learn_put();
+        learner_rig_serve(&rig);
+        ck_assert(!learner_rig_has_ended(&rig));
+        ck_assert_uint_lt(pawl_clock_now_ns() - began_ns, RUN_HANG_NS);
+        (void)pawl_checkpoint_find(pawl_io_sys(), rig.scratch.path,
+                                   PAWL_CHECKPOINT_NEWEST_VALID, NULL, NULL, &info, NULL);
+    } while (info.manifest.rollback_count == 0);
+    return info.step;
+}
+
+/* Updates are slow, so that the 80 that lead to the older checkpoint again take longer than a
+ * new one takes to be saved. */
+START_TEST(a_run_resumed_soon_after_going_back_goes_on_from_the_good_state)
+{
+    char wanted[64];
+    learn_begin(PROGRAM, CONFIG);
+    learner_rig_start(&rig, "learner.batch:error=EDOM@199;learner.batch:error=EDOM@200;"
+                            "learner.batch:error=EDOM@201;learner.step:delay=50ms@170+");
+    uint64_t step = learn_until_back();
+    ck_assert_uint_ge(step, 100);
+    ck_assert_uint_lt(step, 180); /* which was saved before */
+    ck_assert_uint_eq(count_in("log.txt", "checkpoint put off until training goes well"), 1);
+    pawl_proc_signal(&rig.learner, SIGKILL, NULL);
+    LEARNER_RIG_UNTIL(&rig, learner_rig_has_ended(&rig));
+    pawl_proc_close(&rig.learner);
+    learner_rig_remove_actor(&rig, 0, false);
+    learner_rig_reopen(&rig);
+    learner_rig_start(&rig, NULL);
+    snprintf(wanted, sizeof(wanted), "checkpoints/%06u updates=%u", (unsigned)step,
+             (unsigned)step);
+    LEARNER_RIG_UNTIL(&rig, count_in("log.txt", wanted) == 1);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+/* The last of the updates that were earned is without effect. */
+START_TEST(a_run_that_ends_in_trouble_saves_its_last_good_state)
 {
     learn_begin(PROGRAM, CONFIG);
-    learner_rig_start(&rig, "learner.batch:error=EDOM@200+");
+    learner_rig_start(&rig, "learner.batch:error=EDOM@150");
+    learn_until(26 * LEARN_ROUND + 4); /* 160 steps: 150 updates */
+    LEARNER_RIG_UNTIL(&rig, count_in("log.txt", "update without effect") == 1);
+    ck_assert_int_eq(learner_rig_stop(&rig), 0);
+    struct pawl_resume resume = learn_read_checkpoint();
+    ck_assert_uint_eq(resume.mark.update_count, 100);
+    ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 1);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+/* Feeds it until it has ended, by itself. */
+static void diverge_with(const char *faults)
+{
+    learn_begin(PROGRAM, CONFIG);
+    learner_rig_start(&rig, faults);
     uint64_t began_ns = pawl_clock_now_ns();
     while (!learner_rig_has_ended(&rig)) {
         learn_put();
@@ -95,11 +153,58 @@ START_TEST(what_does_not_get_better_ends_the_run_with_a_sentence)
         ck_assert_uint_lt(pawl_clock_now_ns() - began_ns, RUN_HANG_NS);
     }
     ck_assert_int_eq(rig.learner.exit.signal, 0);
-    ck_assert_int_ne(rig.learner.exit.code, 0);
+    ck_assert_int_eq(rig.learner.exit.code, PAWL_EXIT_FINAL); /* nobody starts it again */
     ck_assert_uint_eq(count_in("log.txt", "training diverges: back to the last good state 3"),
                       1);
     (void)learn_read_checkpoint(); /* there is a valid one */
     learner_rig_close(&rig);
+}
+
+START_TEST(what_does_not_get_better_ends_the_run_with_a_sentence)
+{
+    diverge_with("learner.batch:error=EDOM@200+");
+}
+END_TEST
+
+/* The faults that give so many updates in a row gradients far above their mean. */
+static const char *high_gradients(unsigned first, unsigned count)
+{
+    static char faults[2048];
+    faults[0] = '\0';
+    for (unsigned i = 0; i < count; i++) {
+        size_t length = strlen(faults);
+        snprintf(faults + length, sizeof(faults) - length, "%slearner.batch:error=ERANGE@%u",
+                 i > 0 ? ";" : "", first + i);
+    }
+    return faults;
+}
+
+START_TEST(twenty_gradients_in_a_row_far_above_their_mean_are_a_way_back)
+{
+    struct pawl_resume resume = run_with(high_gradients(230, 20));
+    ck_assert_uint_eq(count_in("log.txt", "update without effect"), 0); /* all are finite */
+    ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 1);
+    ck_assert_uint_eq(count_in("log.txt", "updates=200 times=1"),
+                      1); /* not to what they led to */
+    ck_assert_uint_gt(resume.mark.draw_offset, 0);
+    ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10); /* made up for */
+    learner_rig_close(&rig);
+}
+END_TEST
+
+START_TEST(fewer_than_twenty_are_not)
+{
+    struct pawl_resume resume = run_with(high_gradients(230, 19));
+    ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 0);
+    ck_assert_uint_eq(resume.mark.draw_offset, 0);
+    ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+START_TEST(gradients_that_stay_high_end_the_run_with_a_sentence)
+{
+    diverge_with("learner.batch:error=ERANGE@230+");
 }
 END_TEST
 
@@ -138,7 +243,11 @@ END_TEST
 #define FAULT_TESTS                                                                            \
     , a_loss_that_is_none_costs_one_update,                                                    \
         three_in_a_row_are_a_way_back_to_the_last_good_state_and_other_batches,                \
+        a_run_resumed_soon_after_going_back_goes_on_from_the_good_state,                       \
+        a_run_that_ends_in_trouble_saves_its_last_good_state,                                  \
         what_does_not_get_better_ends_the_run_with_a_sentence,                                 \
+        twenty_gradients_in_a_row_far_above_their_mean_are_a_way_back,                         \
+        fewer_than_twenty_are_not, gradients_that_stay_high_end_the_run_with_a_sentence,       \
         parameters_that_are_none_are_not_published_and_not_kept,                               \
         a_learner_that_dies_with_parameters_that_are_none_is_followed_by_a_good_one
 #else

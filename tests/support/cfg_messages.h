@@ -20,7 +20,8 @@ struct message_case {
     const char *message;
 };
 
-static inline char *message_of(const struct message_case *at)
+static inline char *message_of(const struct pawl_cfg_table *const *tables,
+                               const struct message_case *at)
 {
     struct pawl_cfg *cfg;
     struct pawl_err err = {0};
@@ -34,23 +35,28 @@ static inline char *message_of(const struct message_case *at)
         sample_write("test.toml", at->file);
     if (at->base)
         sample_write("base.toml", at->base);
-    ck_assert_msg(pawl_cfg_open(&cfg, sample_tables, &source, &err) == -EINVAL, "%s",
-                  at->about);
+    ck_assert_msg(pawl_cfg_open(&cfg, tables, &source, &err) == -EINVAL, "%s", at->about);
     char *text = sample_print(pawl_cfg_problems_print, cfg);
     pawl_cfg_close(cfg);
     return text;
 }
 
-static inline void messages_compare(const struct message_case *cases, size_t case_count)
+static inline void messages_compare_of(const struct pawl_cfg_table *const *tables,
+                                       const struct message_case *cases, size_t case_count)
 {
     sample_folder_open();
     for (size_t i = 0; i < case_count; i++) {
-        char *text = message_of(&cases[i]);
+        char *text = message_of(tables, &cases[i]);
         ck_assert_msg(strcmp(text, cases[i].message) == 0, "%s:\n%s\ninstead of\n%s",
                       cases[i].about, text, cases[i].message);
         free(text);
     }
     sample_folder_close();
+}
+
+static inline void messages_compare(const struct message_case *cases, size_t case_count)
+{
+    messages_compare_of(sample_tables, cases, case_count);
 }
 
 #endif

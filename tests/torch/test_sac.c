@@ -8,22 +8,22 @@
 
 #define ROWS 16
 
-static void open_rig(struct sac_rig *rig, const char *device)
+static void open_rig(struct sac_rig *rig, const char *device, const char *last)
 {
-    static const char *const words[] = {"policy.sac.hidden=[32, 16]", "policy.sac.latent_dim=8",
-                                        "policy.sac.utd_ratio=2",
-                                        "policy.sac.policy_update_freq=2"};
-    sac_rig_open_on(rig, device, words, 4, ROWS, 3);
+    const char *const words[] = {"policy.sac.hidden=[32, 16]", "policy.sac.latent_dim=8",
+                                 "policy.sac.utd_ratio=2", "policy.sac.policy_update_freq=2",
+                                 last};
+    sac_rig_open_on(rig, device, words, 5, ROWS, 3);
 }
 
-START_TEST(the_torch_door_learns_what_our_engine_learns)
+static void check_same(const char *last)
 {
     struct sac_rig ours, torchs;
     struct pawl_trainer_report mine, theirs;
     size_t count;
 
-    open_rig(&ours, "cpu");
-    open_rig(&torchs, "torch");
+    open_rig(&ours, "cpu", last);
+    open_rig(&torchs, "torch", last);
     for (uint32_t i = 0; i < 4; i++) {
         sac_rig_update(&ours, &mine);
         sac_rig_update(&torchs, &theirs);
@@ -50,6 +50,14 @@ START_TEST(the_torch_door_learns_what_our_engine_learns)
     ck_assert_uint_eq(pawl_sac_trainer.update_count(torchs.trainer), 4);
     sac_rig_close(&ours);
     sac_rig_close(&torchs);
+}
+
+START_TEST(the_torch_door_learns_what_our_engine_learns)
+{
+    check_same("policy.sac.std_max=1");
+    check_same("policy.sac.critic_activate_final=false");
+    check_same("policy.sac.critic_final_activation=Tanh");
+    check_same("policy.sac.discrete_critic_final_activation=Identity");
 }
 END_TEST
 

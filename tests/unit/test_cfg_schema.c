@@ -66,8 +66,11 @@ START_TEST(the_commented_file_loads_as_the_defaults)
     ck_assert_int_eq(pawl_cfg_open(&standard, sample_tables, &none, &err), 0);
     ck_assert_uint_eq(pawl_cfg_diff(cfg, standard, stderr), 0);
     for (size_t i = 0; sample_tables[i]; i++)
-        for (size_t j = 0; j < sample_tables[i]->row_count; j++)
-            ck_assert(pawl_cfg_is_given(cfg, sample_tables[i]->rows[j].key));
+        for (size_t j = 0; j < sample_tables[i]->row_count; j++) {
+            char origin[64];
+            pawl_cfg_origin(cfg, sample_tables[i]->rows[j].key, origin, sizeof(origin));
+            ck_assert_str_ne(origin, "default");
+        }
     free(text);
     pawl_cfg_close(cfg);
     pawl_cfg_close(standard);

@@ -186,6 +186,64 @@ START_TEST(what_the_run_did_not_go_on_from_is_replaced)
 }
 END_TEST
 
+static void expect_newest(uint64_t step)
+{
+    static struct pawl_checkpoint_info info;
+    ck_assert_msg(pawl_checkpoint_find(pawl_io_sys(), scratch.path,
+                                       PAWL_CHECKPOINT_NEWEST_STRICT, NULL, NULL, &info,
+                                       &err) == 0,
+                  "%s", err.text);
+    ck_assert_uint_eq(info.step, step);
+}
+
+START_TEST(what_is_saved_after_training_went_back_is_the_newest)
+{
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    setup.cfg.every_updates = 100;
+    setup.step = 0;
+    open_rig(&setup);
+    save(5000, NAN);
+    save(5100, NAN);
+    ck_assert(!pawl_checkpoint_is_due(&rig.saver, 0, 4900));
+    pawl_checkpoint_note_rollback(&rig.saver, 1);
+    ck_assert(pawl_checkpoint_is_due(&rig.saver, 0, 4900));
+    expect_newest(5100);
+    save(4900, NAN);
+    expect_newest(4900);
+    ck_assert(!is_there("005000") && is_there("005100")); /* the two newest are kept */
+    ck_assert(!pawl_checkpoint_is_due(&rig.saver, 0, 4950));
+    ck_assert(pawl_checkpoint_is_due(&rig.saver, 0, 5000));
+    save(5000, NAN);
+    expect_newest(5000);
+    ck_assert(!is_there("005100"));
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_writer_that_died_before_it_saved_what_training_went_back_to_is_made_up_for)
+{
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    open_rig(&setup);
+    save(5000, NAN);
+    rig_close(&rig);
+    setup.step = 4900;
+    setup.rollback_count = 2;
+    open_rig(&setup);
+    ck_assert(pawl_checkpoint_is_due(&rig.saver, 0, 4900));
+    save(4900, NAN);
+    rig_close(&rig);
+    open_rig(&setup);
+    ck_assert(!pawl_checkpoint_is_due(&rig.saver, 0, 4900));
+    save(4950, NAN);
+    ck_assert(!is_there("005000"));
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(leftovers_of_dead_writers_are_removed)
 {
     scratch_open(&scratch);
@@ -341,6 +399,8 @@ END_TEST
 START_TEST(what_cannot_be_removed_is_removed_later)
 {
     static const char *const points[] = {"trash", "remove"};
+    static const char *const warnings[] = {": set aside: Input/output error",
+                                           "checkpoint 000001: remove: Input/output error"};
     for (int i = 0; i < 2; i++) {
         scratch_open(&scratch);
         struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
@@ -351,6 +411,7 @@ START_TEST(what_cannot_be_removed_is_removed_later)
         for (uint64_t step = 1; step <= 3; step++)
             save(step, NAN);
         ck_assert_int_eq(folder_count(), 4);
+        ck_assert_ptr_nonnull(strstr(rig.saver.warning, warnings[i]));
         pawl_fault_disarm();
         save(4, NAN);
         ck_assert_int_eq(folder_count(), i == 0 ? 3 : 4); /* .trash-... is for the next open */
@@ -363,10 +424,29 @@ START_TEST(what_cannot_be_removed_is_removed_later)
 }
 END_TEST
 
+START_TEST(a_file_that_cannot_be_removed_is_a_warning)
+{
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    open_rig(&setup);
+    save(1, NAN);
+    save(2, NAN);
+    /* Behind the one of the link, which is not there. */
+    ck_assert_int_eq(pawl_fault_arm("io.unlink:error=EIO@3", &err), 0);
+    save(3, NAN);
+    pawl_fault_disarm();
+    ck_assert_ptr_nonnull(
+        strstr(rig.saver.warning, "checkpoint 000001: remove .trash-000001-"));
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
 #define FAULT_TESTS                                                                            \
     where_names_cannot_be_exchanged_the_older_one_is_set_aside,                                \
         a_step_that_fails_leaves_older_ones_and_three_in_a_row_are_told,                       \
-        a_link_that_cannot_be_replaced_is_a_warning, what_cannot_be_removed_is_removed_later,
+        a_link_that_cannot_be_replaced_is_a_warning, what_cannot_be_removed_is_removed_later,  \
+        a_file_that_cannot_be_removed_is_a_warning,
 #else
 #define FAULT_TESTS
 #endif
@@ -378,5 +458,7 @@ PAWL_TEST_MAIN("checkpoint", a_save_is_a_numbered_folder_that_last_points_to_wit
                leftovers_of_dead_writers_are_removed,
                FAULT_TESTS one_is_in_flight_and_the_next_is_skipped_and_counted,
                it_is_due_by_time_when_something_was_learned,
+               what_is_saved_after_training_went_back_is_the_newest,
+               a_writer_that_died_before_it_saved_what_training_went_back_to_is_made_up_for,
                closing_amid_a_save_leaves_nothing_of_it,
                a_set_of_files_that_cannot_be_is_refused_with_the_rule)

@@ -1,5 +1,6 @@
 #include "learner/checkpoint_find.h"
 
+#include "runtime/fault.h"
 #include "support/checkpoint_rig.h"
 #include "support/scratch.h"
 #include "support/test.h"
@@ -176,8 +177,12 @@ END_TEST
 
 static size_t write_manifest(char text[PAWL_CHECKPOINT_MANIFEST_MAX])
 {
-    struct pawl_checkpoint_manifest manifest = {
-        .step = 500, .score = 0.25, .run = "r\"un", .saved_unix_s = 7, .file_count = 2};
+    struct pawl_checkpoint_manifest manifest = {.step = 500,
+                                                .rollback_count = 3,
+                                                .score = 0.25,
+                                                .run = "r\"un",
+                                                .saved_unix_s = 7,
+                                                .file_count = 2};
     strcpy(manifest.files[0].path, "a/b.json");
     manifest.files[0].size_bytes = 12345678901;
     manifest.files[0].crc32c = 0x0b1c2d3e;
@@ -197,6 +202,7 @@ START_TEST(a_manifest_is_read_as_written)
     size_t length_bytes = write_manifest(text);
     ck_assert_int_eq(pawl_checkpoint_manifest_parse(&read, text, length_bytes, "m", &err), 0);
     ck_assert_uint_eq(read.step, 500);
+    ck_assert_uint_eq(read.rollback_count, 3);
     ck_assert_double_eq(read.score, 0.25);
     ck_assert_str_eq(read.run, "r\"un");
     ck_assert_uint_eq(read.file_count, 2);
@@ -247,6 +253,47 @@ START_TEST(a_manifest_names_nothing_outside_its_folder)
 }
 END_TEST
 
+#ifdef PAWL_FAULTS
+
+START_TEST(one_read_that_fails_passes_over_no_checkpoint)
+{
+    static const char *const points[] = {"io.open", "io.size", "io.read"};
+    make_run();
+    for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+        /* The first to be opened is the folder of all. */
+        for (unsigned call = i == 0 ? 2 : 1; call < 10; call++) {
+            char text[64];
+            snprintf(text, sizeof(text), "%s:error=EIO@%u", points[i], call);
+            ck_assert_int_eq(pawl_fault_arm(text, NULL), 0);
+            ck_assert_int_eq(find(PAWL_CHECKPOINT_NEWEST_VALID), 0);
+            pawl_fault_disarm();
+            ck_assert_uint_eq(info.step, 3);
+            ck_assert_uint_eq(skip_count, 0);
+        }
+    }
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_disk_that_cannot_be_read_is_no_run_without_checkpoints)
+{
+    make_run();
+    ck_assert_int_eq(pawl_fault_arm("io.read:error=EIO@1+", NULL), 0);
+    ck_assert_int_eq(find(PAWL_CHECKPOINT_NEWEST_VALID), -EIO);
+    pawl_fault_disarm();
+    ck_assert_uint_eq(skip_count, 3);
+    ck_assert_ptr_nonnull(strstr(err.text, "none of its 3 checkpoints is valid, as far as"));
+    scratch_close(&scratch);
+}
+END_TEST
+
+#define FAULT_TESTS                                                                            \
+    , one_read_that_fails_passes_over_no_checkpoint,                                           \
+        a_disk_that_cannot_be_read_is_no_run_without_checkpoints
+#else
+#define FAULT_TESTS
+#endif
+
 PAWL_TEST_MAIN("checkpoint_find",
                the_newest_valid_one_is_found_and_each_skipped_one_has_its_reason,
                strict_refuses_when_the_newest_is_not_valid, a_run_without_checkpoints_says_so,
@@ -255,4 +302,4 @@ PAWL_TEST_MAIN("checkpoint_find",
                a_file_that_is_right_by_its_sum_but_has_no_structure_is_refused,
                a_manifest_is_read_as_written,
                a_manifest_that_is_cut_or_changed_anywhere_is_refused,
-               a_manifest_names_nothing_outside_its_folder)
+               a_manifest_names_nothing_outside_its_folder FAULT_TESTS)

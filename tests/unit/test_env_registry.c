@@ -131,7 +131,7 @@ START_TEST(the_lanes_are_what_the_configuration_says)
     ck_assert_int_eq(pawl_lanes_open(&lanes, &lanes_cfg, NULL), 0);
     ck_assert_ptr_eq(lanes_cfg.ops, &pawl_env_dummy);
     ck_assert_uint_eq(pawl_lanes_count(lanes), 6);
-    ck_assert_uint_eq(pawl_lanes_steps_max(lanes), 31);
+    ck_assert_uint_eq(lanes_cfg.steps_max, 31);
     ck_assert_uint_eq(pawl_lanes_spec(lanes)->obs[0].shape[0], 5);
     float state[5];
     void *const obs[] = {state};

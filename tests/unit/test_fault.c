@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/scratch.h"
 #include "support/test.h"
 
 #ifdef PAWL_FAULTS
@@ -136,6 +137,23 @@ START_TEST(the_environment_arms)
 }
 END_TEST
 
+START_TEST(a_point_that_is_reached_is_told_once)
+{
+    struct scratch scratch;
+    scratch_open(&scratch);
+    setenv("PAWL_FAULT_TOLD", scratch_path(&scratch, "told.txt"), 1);
+    arm("a:error=EIO@2+;b:error=EIO@3");
+    for (int i = 0; i < 2; i++) {
+        PAWL_FAULT("b");
+        PAWL_FAULT("a");
+    }
+    PAWL_FAULT("a");
+    unsetenv("PAWL_FAULT_TOLD");
+    scratch_expect(scratch_path(&scratch, "told.txt"), "a 2\n");
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(a_mistake_is_named_and_arms_nothing)
 {
     static const struct {
@@ -216,8 +234,8 @@ PAWL_TEST_MAIN("fault", a_point_that_is_not_armed_does_nothing,
                without_a_passage_it_is_the_first, several_points_are_counted_apart,
                disarming_ends_it, a_delay_waits, kill_is_a_death_without_a_goodbye,
                stop_waits_for_somebody_to_continue_it, the_environment_arms,
-               a_mistake_is_named_and_arms_nothing, more_points_than_fit_are_refused,
-               threads_count_together_and_one_of_them_is_hit)
+               a_point_that_is_reached_is_told_once, a_mistake_is_named_and_arms_nothing,
+               more_points_than_fit_are_refused, threads_count_together_and_one_of_them_is_hit)
 
 #else
 

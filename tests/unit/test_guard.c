@@ -50,7 +50,13 @@ END_TEST
 START_TEST(a_state_in_trouble_is_not_good)
 {
     judge_many(60, false, 1.0);
+    ck_assert(!pawl_guard_is_in_trouble(&guard));
+    judge_many(1, false, 101.0);
+    ck_assert(pawl_guard_is_in_trouble(&guard));
+    judge_many(1, false, 1.0);
+    ck_assert(!pawl_guard_is_in_trouble(&guard));
     judge_many(1, true, 1.0);
+    ck_assert(pawl_guard_is_in_trouble(&guard));
     ck_assert_int_eq(judge_many(60, false, 1.0), PAWL_GUARD_GO_ON);
 }
 END_TEST

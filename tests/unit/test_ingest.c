@@ -672,6 +672,24 @@ START_TEST(a_writer_that_breaks_the_protocol_is_read_no_more)
 }
 END_TEST
 
+START_TEST(what_a_broken_ring_held_is_kept_with_the_reason)
+{
+    struct pawl_ingest_ring *ring = open_one(64);
+    producer_step(&actor, 0, 0, 0, 1.0f, 0);
+    drain_all();
+    atomic_store(&pawl_ring_tx_slot(&actor.tx, 1)->commit, 0x1122334455667788);
+    drain_all();
+    ck_assert_int_eq(ring->state, PAWL_INGEST_BROKEN);
+    const char *lines = read_lines(PAWL_QUARANTINE_NAME);
+    ck_assert_uint_eq(count_of(lines, "\n"), 2); /* the spec and the ring */
+    ck_assert_ptr_nonnull(
+        strstr(lines, "\"sequence\":1,\"reason\":\"writer under quarantine: "));
+    ck_assert_ptr_null(strstr(lines, "\"lane\""));
+    ck_assert_ptr_nonnull(strstr(lines, "8877665544332211")); /* of the slot, as it lay there */
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(the_ledger_has_every_record_once)
 {
     open_one(64);
@@ -790,7 +808,8 @@ PAWL_TEST_MAIN(
     records_are_given_back_by_the_next_drain,
     what_is_no_number_is_refused_and_its_neighbours_are_not,
     a_refused_record_is_kept_with_its_reason, the_quarantine_has_a_bound,
-    a_record_without_a_form_is_refused, a_ring_with_another_spec_is_refused_with_the_field,
+    what_a_broken_ring_held_is_kept_with_the_reason, a_record_without_a_form_is_refused,
+    a_ring_with_another_spec_is_refused_with_the_field,
     more_rings_than_there_is_room_for_are_refused, an_episode_that_is_given_up_is_cut,
     missing_steps_are_gaps_unless_the_writer_may_give_them_up,
     a_gone_ring_is_drained_and_its_episodes_are_cut, a_successor_counts_each_record_once,

@@ -90,6 +90,31 @@ START_TEST(frames_of_a_failed_sync_are_written_again_elsewhere)
 }
 END_TEST
 
+START_TEST(a_file_that_cannot_be_made_durable_when_opened_is_written_again)
+{
+    struct pawl_journal_cfg cfg = small_cfg();
+    cfg.file_bytes_max = 1 << 20;
+    open_disk();
+    open_store(500);
+    open_journal(&cfg);
+    put(50);
+    turns(3); /* in the file, and synced by nobody's wish */
+    pawl_journal_close(&journal);
+    mem.fail_sync_at = mem.sync_count + 1;
+    open_journal(&cfg);
+    ck_assert_uint_eq(pawl_journal_durable_head(&journal), 0);
+    flush();
+    ck_assert_uint_eq(pawl_journal_durable_head(&journal), 50);
+    ck_assert_uint_eq(file_count(), 2);
+    pawl_journal_close(&journal);
+    pawl_io_mem_restart(&mem, PAWL_IO_CUT_SYNCED, 1);
+    load(&mem.io, 500, 50);
+    ck_assert_uint_eq(loaded.frames, 50);
+    expect_same(0, 50);
+    close_all();
+}
+END_TEST
+
 /* A short run on the disk as it is; what it says is durable. */
 static uint64_t run_to_durable(const struct pawl_journal_cfg *cfg, uint64_t *head)
 {
@@ -311,6 +336,7 @@ END_TEST
 PAWL_TEST_MAIN("journal_disk", a_full_disk_costs_nothing_once_it_has_room_again,
                what_left_the_window_before_there_was_room_is_counted,
                frames_of_a_failed_sync_are_written_again_elsewhere,
+               a_file_that_cannot_be_made_durable_when_opened_is_written_again,
                a_power_cut_at_any_call_loses_nothing_that_was_durable,
                any_call_may_fail_once_and_all_is_written_in_the_end,
                a_broken_disk_is_not_filled_with_files,

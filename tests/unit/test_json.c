@@ -402,50 +402,6 @@ START_TEST(a_text_too_deep_or_too_long_is_refused_before_it_is_parsed)
 }
 END_TEST
 
-START_TEST(a_file_is_read_up_to_its_limit)
-{
-    char path[] = "/tmp/pawl_json_XXXXXX";
-    int fd = mkstemp(path);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(dprintf(fd, "{\"step\": 12}"), 12);
-
-    struct pawl_json_limits tight = {.bytes_max = 12, .depth_max = 1};
-    ck_assert_int_eq(pawl_json_open_file(&doc, path, &tight, &err), 0);
-    pawl_json_close(&doc);
-
-    tight.bytes_max = 11;
-    ck_assert_int_eq(pawl_json_open_file(&doc, path, &tight, &err), -EFBIG);
-    ck_assert_ptr_nonnull(strstr(err.text, "more than 11 bytes"));
-
-    close(fd);
-    unlink(path);
-    err = (struct pawl_err){0};
-    ck_assert_int_eq(pawl_json_open_file(&doc, path, &tight, &err), -ENOENT);
-    ck_assert_ptr_nonnull(strstr(err.text, "No such file"));
-    err = (struct pawl_err){0};
-    ck_assert_int_eq(pawl_json_open_file(&doc, "/", &tight, &err), -EISDIR);
-}
-END_TEST
-
-START_TEST(a_large_file_is_read_whole)
-{
-    char path[] = "/tmp/pawl_json_XXXXXX";
-    int fd = mkstemp(path);
-    FILE *file = fdopen(fd, "w");
-    fprintf(file, "[0");
-    for (int i = 1; i < 50000; i++)
-        fprintf(file, ",%d", i);
-    fprintf(file, "]");
-    fclose(file);
-    struct pawl_json_limits wide = {.bytes_max = 1 << 20, .depth_max = 1};
-    ck_assert_int_eq(pawl_json_open_file(&doc, path, &wide, &err), 0);
-    struct pawl_json_at root = pawl_json_root(&doc);
-    ck_assert_uint_eq(pawl_json_count(&root), 50000);
-    pawl_json_close(&doc);
-    unlink(path);
-}
-END_TEST
-
 PAWL_TEST_MAIN("json", a_text_is_written_member_by_member,
                an_indented_text_has_a_line_per_value, strings_are_escaped,
                bytes_that_are_not_utf8_are_replaced_one_by_one,
@@ -457,5 +413,4 @@ PAWL_TEST_MAIN("json", a_text_is_written_member_by_member,
                members_are_walked_in_the_order_of_the_text,
                a_member_that_does_not_fit_is_named_with_its_path, a_long_path_keeps_its_end,
                what_json_leaves_open_is_refused,
-               a_text_too_deep_or_too_long_is_refused_before_it_is_parsed,
-               a_file_is_read_up_to_its_limit, a_large_file_is_read_whole)
+               a_text_too_deep_or_too_long_is_refused_before_it_is_parsed)

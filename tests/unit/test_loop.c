@@ -535,77 +535,10 @@ TEST_ON_BOTH(signals_that_cannot_be_caught_are_refused)
 
 /* --- running --- */
 
-static void stop_loop(void *context, const struct pawl_loop_event *event)
-{
-    ++*(int *)context;
-    pawl_loop_stop(event->loop);
-}
-
-TEST_ON_BOTH(a_run_ends_when_a_callback_stops_it)
-{
-    int call_count = 0;
-    for (int i = 0; i < 3; i++)
-        pawl_loop_add_timer(loop, 0, 0, stop_loop, &call_count, NULL, NULL);
-    for (int i = 1; i <= 3; i++) {
-        ck_assert_int_eq(pawl_loop_run(loop, PAWL_LOOP_NO_DEADLINE, NULL), 0);
-        ck_assert_int_eq(call_count, i);
-    }
-}
-
-TEST_ON_BOTH(what_a_stop_leaves_over_is_reported_later)
-{
-    int a[2];
-    int b[2];
-    make_pipe(a);
-    make_pipe(b);
-    fill(a[1]);
-    fill(b[1]);
-    int call_count = 0;
-    uint64_t watch_a;
-    uint64_t watch_b;
-    pawl_loop_add_fd(loop, a[0], POLLIN, stop_loop, &call_count, &watch_a, NULL);
-    pawl_loop_add_fd(loop, b[0], POLLIN, stop_loop, &call_count, &watch_b, NULL);
-    ck_assert_int_eq(pawl_loop_run(loop, soon(), NULL), 0);
-    ck_assert_int_eq(pawl_loop_run(loop, soon(), NULL), 0);
-    ck_assert_int_eq(call_count, 2);
-    pawl_loop_remove(loop, watch_a);
-    pawl_loop_remove(loop, watch_b);
-    close_pipe(a);
-    close_pipe(b);
-}
-
-TEST_ON_BOTH(a_run_ends_at_its_deadline_however_busy)
-{
-    struct seen seen = {0};
-    struct pawl_err err = {0};
-    uint64_t deadline_ns = pawl_clock_now_ns() + 3 * PAWL_NS_PER_MS;
-    ck_assert_int_eq(pawl_loop_run(loop, deadline_ns, &err), -EAGAIN);
-    ck_assert_uint_ge(pawl_clock_now_ns(), deadline_ns);
-
-    uint64_t watch = add_timer(0, 1, &seen);
-    deadline_ns = pawl_clock_now_ns() + 3 * PAWL_NS_PER_MS;
-    ck_assert_int_eq(pawl_loop_run(loop, deadline_ns, &err), -EAGAIN);
-    ck_assert_uint_ge(pawl_clock_now_ns(), deadline_ns);
-    ck_assert_int_gt(seen.call_count, 0);
-    ck_assert_int_eq(err.code, 0);
-    pawl_loop_remove(loop, watch);
-}
-
-TEST_ON_BOTH(a_stop_before_a_run_ends_it_at_once)
-{
-    struct seen seen = {0};
-    add_timer(0, 0, &seen);
-    pawl_loop_stop(loop);
-    ck_assert_int_eq(pawl_loop_run(loop, soon(), NULL), 0);
-    ck_assert_int_eq(seen.call_count, 0);
-    ck_assert_int_eq(step(soon()), 1);
-}
-
 static void step_again(void *context, const struct pawl_loop_event *event)
 {
     struct pawl_err err = {0};
     *(int *)context = pawl_loop_step(event->loop, 0, &err);
-    ck_assert_int_eq(pawl_loop_run(event->loop, 0, NULL), -EBUSY);
     ck_assert_str_eq(err.text, "loop: one of its own callbacks may not step it");
 }
 
@@ -722,7 +655,7 @@ TEST_ON_BOTH(a_wait_that_fails_is_an_error)
     pawl_fault_disarm();
     ck_assert_int_eq(pawl_fault_arm("loop.wait:error=EIO", NULL), 0);
     struct pawl_err err = {0};
-    ck_assert_int_eq(pawl_loop_run(loop, soon(), &err), -EIO);
+    ck_assert_int_eq(pawl_loop_step(loop, soon(), &err), -EIO);
     ck_assert_ptr_nonnull(strstr(err.text, "loop: "));
 }
 
@@ -764,10 +697,8 @@ PAWL_TEST_MAIN("loop", a_ready_descriptor_is_reported_in_each_step_until_it_is_n
                a_timer_added_by_a_callback_waits_for_the_next_step,
                signals_are_reported_and_the_mask_is_put_back,
                a_callback_may_end_its_watch_between_two_signals,
-               signals_that_cannot_be_caught_are_refused, a_run_ends_when_a_callback_stops_it,
-               what_a_stop_leaves_over_is_reported_later,
-               a_run_ends_at_its_deadline_however_busy, a_stop_before_a_run_ends_it_at_once,
-               a_callback_may_not_step_its_loop, no_memory_is_taken_after_opening,
+               signals_that_cannot_be_caught_are_refused, a_callback_may_not_step_its_loop,
+               no_memory_is_taken_after_opening,
                closing_calls_nobody_and_leaves_descriptors_open,
                a_loop_without_or_with_too_many_places_is_refused,
                the_largest_loop_serves_all_its_watches, a_loop_says_how_it_waits FAULT_TESTS)

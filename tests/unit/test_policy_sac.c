@@ -127,12 +127,16 @@ START_TEST(the_greedy_action_is_the_golden_mean_squashed)
 END_TEST
 
 /* log_std of the vectors is what std_layer gives. */
-static void check_sampled(const char *compat)
+static void check_sampled(const char *compat, double std_min, double std_max)
 {
     struct pawl_policy_setup setup = small_setup();
-    const char *words[] = {"policy.sac.hidden=[8, 8]", "policy.sac.latent_dim=8", compat};
+    char least[48], most[48];
+    const char *words[] = {"policy.sac.hidden=[8, 8]", "policy.sac.latent_dim=8", compat, least,
+                           most};
+    snprintf(least, sizeof(least), "policy.sac.std_min=%g", std_min);
+    snprintf(most, sizeof(most), "policy.sac.std_max=%g", std_max);
     pawl_cfg_close(cfg);
-    open_cfg(words, 3);
+    open_cfg(words, 5);
     setup.cfg = cfg;
     setup.is_greedy = false;
     struct pawl_policy *policy = open_policy(&setup);
@@ -148,7 +152,7 @@ static void check_sampled(const char *compat)
         struct pawl_philox noise;
         pawl_philox_open(&noise, setup.seed, PAWL_STREAM_EXPLORATION, lane);
         for (uint32_t i = 0; i < ACTION_MAX; i++) {
-            double s = exp(raw[lane * ACTION_MAX + i]);
+            double s = fmin(fmax(exp(raw[lane * ACTION_MAX + i]), std_min), std_max);
             double sd = strstr(compat, "fixed") ? s : sqrt(s);
             double right = tanh(mean[lane * ACTION_MAX + i] + sd * pawl_philox_normal(&noise));
             ck_assert_double_eq_tol(action_of(lane)[i], right, 5e-5);
@@ -161,13 +165,20 @@ static void check_sampled(const char *compat)
 
 START_TEST(lerobots_deviation_is_the_root_of_what_std_layer_says)
 {
-    check_sampled("policy.sac.compat=lerobot");
+    check_sampled("policy.sac.compat=lerobot", 1e-5, 10.0);
+}
+END_TEST
+
+START_TEST(the_spread_of_actions_is_held_within_its_bounds)
+{
+    check_sampled("policy.sac.compat=lerobot", 4.0, 10.0);
+    check_sampled("policy.sac.compat=lerobot", 1e-5, 0.01);
 }
 END_TEST
 
 START_TEST(the_fixed_deviation_is_what_std_layer_says)
 {
-    check_sampled("policy.sac.compat=fixed");
+    check_sampled("policy.sac.compat=fixed", 1e-5, 10.0);
 }
 END_TEST
 
@@ -293,6 +304,33 @@ START_TEST(first_parameters_are_as_torch_draws_them)
 }
 END_TEST
 
+START_TEST(the_last_layers_begin_within_init_final)
+{
+    static const char *const words[] = {"policy.sac.hidden=[8, 8]", "policy.sac.latent_dim=8",
+                                        "policy.sac.init_final=2"};
+    struct pawl_policy_setup setup = small_setup();
+    pawl_cfg_close(cfg);
+    open_cfg(words, 3);
+    setup.cfg = cfg;
+    struct pawl_policy *policy = open_policy(&setup);
+    size_t count;
+    const struct pawl_tensor *manifest = policy->ops->manifest(policy, &count);
+    float data[64], most = 0.0f;
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(manifest[i].name, "mean_layer.weight") != 0)
+            continue;
+        policy->ops->init(policy, i, data);
+        for (size_t k = 0; k < 16; k++)
+            most = fmaxf(most, fabsf(data[k]));
+    }
+    ck_assert_float_gt(most, 1.0f);
+    ck_assert_float_le(most, 2.0f);
+    policy->ops->close(policy);
+    pawl_cfg_close(cfg);
+}
+END_TEST
+
 START_TEST(observations_are_normalised_when_told_how)
 {
     static const char *const words[] = {"policy.sac.hidden=[8, 8]", "policy.sac.latent_dim=8",
@@ -403,5 +441,7 @@ PAWL_TEST_MAIN("policy_sac", the_greedy_action_is_the_golden_mean_squashed,
                a_missing_or_misshapen_tensor_is_named_and_nothing_changes,
                the_manifest_has_lerobots_names_in_lerobots_order,
                first_parameters_are_as_torch_draws_them,
+               the_last_layers_begin_within_init_final,
+               the_spread_of_actions_is_held_within_its_bounds,
                observations_are_normalised_when_told_how,
                the_choice_is_the_discrete_critics_best, what_it_cannot_read_is_refused_by_name)

@@ -16,19 +16,23 @@ static struct pawl_replay_sampler sampler;
 static struct pawl_err err;
 
 static float states[ROWS_MAX][2], nexts[ROWS_MAX][2], rewards[ROWS_MAX], discounts[ROWS_MAX];
-static float weights[ROWS_MAX];
+static float weights[ROWS_MAX], sums[ROWS_MAX];
 static uint64_t frames[ROWS_MAX];
 
 static struct pawl_batch make_batch(uint32_t count)
 {
     return (struct pawl_batch){
         .count = count,
-        .column_count = 2,
+        .column_count = 3,
         .columns = {{.field = REPLAY_RIG_STATE, .rows = states, .stride = sizeof(states[0])},
                     {.field = REPLAY_RIG_STATE,
                      .is_next = true,
                      .rows = nexts,
-                     .stride = sizeof(nexts[0])}},
+                     .stride = sizeof(nexts[0])},
+                    {.field = REPLAY_RIG_ACTION,
+                     .is_summed = true,
+                     .rows = sums,
+                     .stride = sizeof(sums[0])}},
         .reward = rewards,
         .discount = discounts,
         .weight = weights,
@@ -231,10 +235,12 @@ static uint32_t row_of(uint64_t number)
     return 0;
 }
 
+/* A gripper's penalty is summed so, and the action is minus the reward here. */
 static void expect_row(uint64_t number, float reward, float discount, float next)
 {
     uint32_t row = row_of(number);
     ck_assert_float_eq(rewards[row], reward);
+    ck_assert_float_eq(sums[row], -reward);
     ck_assert_float_eq(discounts[row], discount);
     ck_assert_float_eq(nexts[row][0], next);
 }
@@ -354,6 +360,11 @@ START_TEST(a_column_that_cannot_be_is_refused)
     batch = make_batch(4);
     batch.columns[0].field = 6;
     ck_assert_int_eq(sampler.base.fill(&sampler, &batch, 0, NULL), -EINVAL);
+    batch = make_batch(4);
+    batch.columns[2].field = REPLAY_RIG_STATE;
+    err = (struct pawl_err){0};
+    ck_assert_int_eq(sampler.base.fill(&sampler, &batch, 0, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "'obs.state' is not one float32"));
     batch = make_batch(ROWS_MAX + 1);
     ck_assert_int_eq(sampler.base.fill(&sampler, &batch, 0, NULL), -EINVAL);
     close_all();
@@ -566,12 +577,13 @@ END_TEST
 static void expect_walk(const struct replay_model *model, uint32_t row, uint32_t n_step)
 {
     uint64_t number = frames[row];
-    double sum = 0.0, worth = 1.0;
+    double sum = 0.0, action_sum = 0.0, worth = 1.0;
     ck_assert(number >= replay_model_first(model) && number < model->head);
     ck_assert(replay_model_is_transition(model, number));
     ck_assert_float_eq(states[row][0], model->frames[number].observation);
     for (uint32_t step = 1;; step++) {
         sum += worth * (double)model->frames[number].reward;
+        action_sum -= worth * (double)model->frames[number].observation;
         worth /= 2.0;
         if (model->frames[number].flags & PAWL_RECORD_TERMINATED) {
             ck_assert_float_eq(discounts[row], 0.0f);
@@ -585,6 +597,7 @@ static void expect_walk(const struct replay_model *model, uint32_t row, uint32_t
         }
     }
     ck_assert_float_eq(rewards[row], (float)sum);
+    ck_assert_float_eq(sums[row], (float)action_sum);
 }
 
 START_TEST(every_row_of_any_store_equals_the_naive_model)

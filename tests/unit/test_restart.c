@@ -115,17 +115,6 @@ START_TEST(a_long_life_of_rare_crashes_is_remembered_rightly)
 }
 END_TEST
 
-START_TEST(a_reset_ends_the_quarantine)
-{
-    setup(pawl_restart_default_cfg());
-    while (crash_after(S))
-        ;
-    pawl_restart_reset(&restart);
-    pawl_restart_started(&restart, now_ns);
-    ck_assert_uint_eq(crash_after(S), 50 * MS);
-}
-END_TEST
-
 START_TEST(impossible_rules_are_refused)
 {
     struct pawl_err err = {0};
@@ -150,5 +139,4 @@ PAWL_TEST_MAIN("restart", the_fifth_crash_within_a_minute_is_the_last,
                slow_crashing_backs_off_to_the_longest_pause_and_stays_there,
                a_quiet_window_starts_afresh, crashes_exactly_a_window_apart_are_not_too_many,
                a_limit_of_one_never_restarts, the_largest_limit_counts_every_crash,
-               a_long_life_of_rare_crashes_is_remembered_rightly, a_reset_ends_the_quarantine,
-               impossible_rules_are_refused)
+               a_long_life_of_rare_crashes_is_remembered_rightly, impossible_rules_are_refused)

@@ -476,8 +476,8 @@ START_TEST(a_record_above_the_slot_is_refused_when_the_run_is_built)
     struct pair pair;
     struct pawl_err err = {0};
     struct pawl_ring_cfg cfg = example_cfg(PAWL_RING_BLOCK, 0);
-    ck_assert_int_eq(pawl_ring_check_record(&cfg, "FINAL", 256, &err), 0);
-    ck_assert_int_eq(pawl_ring_check_record(&cfg, "FINAL", 257, &err), -EMSGSIZE);
+    ck_assert_int_eq(pawl_ring_check_record(cfg.data_bytes, "FINAL", 256, &err), 0);
+    ck_assert_int_eq(pawl_ring_check_record(cfg.data_bytes, "FINAL", 257, &err), -EMSGSIZE);
     ck_assert_ptr_nonnull(
         strstr(err.text, "FINAL record of 257 bytes does not fit a ring slot of 256"));
     open_pair(&pair, PAWL_RING_BLOCK, 0);

@@ -299,6 +299,29 @@ START_TEST(fixed_every_batch_knows_the_penalty)
 }
 END_TEST
 
+static uint32_t summed_count;
+
+static void summing_batch(struct sac_rig *at, struct pawl_batch *batch, uint64_t draw)
+{
+    for (uint32_t c = 0; c < batch->column_count; c++) {
+        const char *name = at->spec.fields[batch->columns[c].field].name;
+        ck_assert(batch->columns[c].is_summed == (strcmp(name, "extra.discrete_penalty") == 0));
+        summed_count += batch->columns[c].is_summed;
+    }
+    sac_rig_noise_batch(at, batch, draw);
+}
+
+START_TEST(penalties_are_added_up_over_n_steps_as_rewards_are)
+{
+    OPEN(3);
+    rig.fill = summing_batch;
+    summed_count = 0;
+    sac_rig_update(&rig, &report);
+    ck_assert_uint_eq(summed_count, 1);
+    sac_rig_close(&rig);
+}
+END_TEST
+
 START_TEST(the_critics_see_the_action_without_the_choice)
 {
     OPEN(3);
@@ -508,6 +531,7 @@ PAWL_TEST_MAIN(
     the_least_of_the_drawn_targets_counts, targets_follow_at_every_turn_by_their_weight,
     the_target_says_what_the_online_critic_chooses, lerobots_last_batch_knows_no_penalty,
     lerobots_other_batches_know_the_penalty, fixed_every_batch_knows_the_penalty,
+    penalties_are_added_up_over_n_steps_as_rewards_are,
     the_critics_see_the_action_without_the_choice,
     lerobots_temperature_moves_at_the_critics_rate, fixed_the_temperature_moves_at_its_own_rate,
     half_of_the_actions_size_is_kept_as_entropy,

@@ -320,6 +320,16 @@ START_TEST(actors_mean_what_the_learner_means)
     OPEN(&rig, 3, "policy.sac.shared_encoder=false");
     check_actions(&rig);
     sac_rig_close(&rig);
+    OPEN(&rig, 3, "policy.sac.actor_activate_final=false",
+         "policy.sac.discrete_critic_final_activation=Tanh");
+    check_actions(&rig);
+    sac_rig_close(&rig);
+    OPEN(&rig, 3, "policy.sac.discrete_critic_activate_final=false");
+    check_actions(&rig);
+    sac_rig_close(&rig);
+    OPEN(&rig, 3, "policy.sac.discrete_critic_final_activation=Identity");
+    check_actions(&rig);
+    sac_rig_close(&rig);
     OPEN(&rig, 0, "policy.sac.network=plain");
     check_actions(&rig);
     sac_rig_close(&rig);
@@ -429,6 +439,33 @@ static json_t *text_of(const struct sac_rig *rig, enum pawl_trainer_text which)
     return root;
 }
 
+static json_t *member(const json_t *policy, const char *object, const char *key)
+{
+    return json_object_get(json_object_get(policy, object), key);
+}
+
+START_TEST(lerobots_configuration_says_which_networks_there_are)
+{
+    struct sac_rig rig;
+
+    OPEN(&rig, 3, "policy.sac.std_min=0.25", "policy.sac.std_max=2",
+         "policy.sac.init_final=0.5", "policy.sac.critic_activate_final=false",
+         "policy.sac.discrete_critic_final_activation=Tanh");
+    json_t *policy = text_of(&rig, PAWL_TRAINER_CONFIG);
+    const char *discrete = "discrete_critic_network_kwargs";
+    ck_assert(json_number_value(member(policy, "policy_kwargs", "std_min")) == 0.25);
+    ck_assert(json_number_value(member(policy, "policy_kwargs", "std_max")) == 2.0);
+    ck_assert(json_number_value(member(policy, "policy_kwargs", "init_final")) == 0.5);
+    ck_assert(json_is_true(member(policy, "actor_network_kwargs", "activate_final")));
+    ck_assert(json_is_false(member(policy, "critic_network_kwargs", "activate_final")));
+    ck_assert(json_is_null(member(policy, "critic_network_kwargs", "final_activation")));
+    ck_assert(json_is_true(member(policy, discrete, "activate_final")));
+    ck_assert_str_eq(json_string_value(member(policy, discrete, "final_activation")), "Tanh");
+    json_decref(policy);
+    sac_rig_close(&rig);
+}
+END_TEST
+
 START_TEST(lerobots_configuration_says_what_was_learnt)
 {
     struct sac_rig rig;
@@ -467,4 +504,5 @@ PAWL_TEST_MAIN("sac_state", who_restores_a_block_goes_on_to_the_bit,
                a_learner_begins_where_its_actors_do,
                critics_begin_orthogonal_and_targets_as_their_copies,
                a_shared_encoder_has_all_of_lerobots_names,
+               lerobots_configuration_says_which_networks_there_are,
                lerobots_configuration_says_what_was_learnt)

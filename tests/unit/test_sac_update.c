@@ -272,6 +272,7 @@ END_TEST
 /* --- LeRobot itself --- */
 
 #define ROWS_LEROBOT 5
+#define MORE_MAX     4
 
 static uint32_t perm_count, taken_count[3]; /* so far, of each kind */
 
@@ -319,6 +320,30 @@ static void fill_lerobot(struct sac_rig *at, struct pawl_batch *batch, uint64_t 
     }
 }
 
+/* What the case has besides: LeRobot's keywords, by which of its configurations they are of. */
+static int add_more(char words[MORE_MAX][80], const char **pointers)
+{
+    const char *part, *name;
+    json_t *keywords, *value;
+    int count = 0;
+
+    json_object_foreach(json_object_get(test.params, "more"), part, keywords)
+    {
+        bool is_named = strcmp(part, "actor") == 0 || strstr(part, "critic");
+        json_object_foreach(keywords, name, value)
+        {
+            char *text = json_dumps(value, JSON_ENCODE_ANY);
+            ck_assert_int_lt(count, MORE_MAX);
+            snprintf(words[count], sizeof(words[0]), "policy.sac.%s%s%s=%s",
+                     is_named ? part : "", is_named ? "_" : "", name, text);
+            pointers[count] = words[count];
+            count++;
+            free(text);
+        }
+    }
+    return count;
+}
+
 static void open_lerobot(void)
 {
     static const char *const keys[][2] = {{"critic_target_update_weight", "weight"},
@@ -330,9 +355,10 @@ static void open_lerobot(void)
                                           {"num_subsample_critics", "num_subsample_critics"},
                                           {"utd_ratio", "utd_ratio"},
                                           {"policy_update_freq", "policy_update_freq"}};
-    char words[9][80];
-    const char *pointers[13] = {"policy.sac.hidden=[6, 4]", "policy.sac.latent_dim=5",
-                                "policy.sac.discrete_critic_hidden=[7]"};
+    char words[9][80], more[MORE_MAX][80];
+    const char *pointers[13 + MORE_MAX] = {"policy.sac.hidden=[6, 4]",
+                                           "policy.sac.latent_dim=5",
+                                           "policy.sac.discrete_critic_hidden=[7]"};
     pointers[3] = golden_param(&test, "shared_encoder") != 0.0
                       ? "policy.sac.shared_encoder=true"
                       : "policy.sac.shared_encoder=false";
@@ -341,7 +367,8 @@ static void open_lerobot(void)
                  golden_param(&test, keys[i][1]));
         pointers[4 + i] = words[i];
     }
-    sac_rig_open(&rig, pointers, 13, ROWS_LEROBOT, (uint32_t)golden_param(&test, "choices"));
+    int count = 13 + add_more(more, pointers + 13);
+    sac_rig_open(&rig, pointers, count, ROWS_LEROBOT, (uint32_t)golden_param(&test, "choices"));
     pawl_sac_trainer_noise(rig.trainer, take_lerobots_noise, NULL);
     rig.fill = fill_lerobot;
     perm_count = 0;

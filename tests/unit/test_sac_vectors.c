@@ -140,16 +140,16 @@ static void open_gauss(struct gauss *gauss, const struct golden_case *test, bool
                                     .mean = gauss->mean,
                                     .raw = gauss->raw,
                                     .eps = gauss->eps,
-                                    .s_min = PAWL_SAC_S_MIN,
-                                    .s_max = PAWL_SAC_S_MAX,
+                                    .s_min = (float)golden_param(test, "std_min"),
+                                    .s_max = (float)golden_param(test, "std_max"),
                                     .s_is_variance = is_variance};
     struct pawl_op_tanh_gauss_grad grad = {.dmean = gauss->dmean,
                                            .draw = gauss->draw,
                                            .action = gauss->action,
                                            .raw = gauss->raw,
                                            .eps = gauss->eps,
-                                           .s_min = PAWL_SAC_S_MIN,
-                                           .s_max = PAWL_SAC_S_MAX,
+                                           .s_min = (float)golden_param(test, "std_min"),
+                                           .s_max = (float)golden_param(test, "std_max"),
                                            .s_is_variance = is_variance};
     gauss->forward = pawl_plan_begin(plan, "forward");
     pawl_plan_tanh_gauss(plan, &op);

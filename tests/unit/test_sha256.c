@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "runtime/text.h"
 #include "support/test.h"
 
 static const char *hash_of(const void *data, size_t length_bytes)
@@ -9,7 +10,7 @@ static const char *hash_of(const void *data, size_t length_bytes)
     static char hex[PAWL_SHA256_HEX_BYTES];
     uint8_t digest[PAWL_SHA256_BYTES];
     pawl_sha256(data, length_bytes, digest);
-    pawl_sha256_hex(digest, hex);
+    pawl_text_hex(digest, PAWL_SHA256_BYTES, hex);
     return hex;
 }
 
@@ -68,7 +69,7 @@ START_TEST(every_length_around_a_block_is_padded_right)
         pawl_sha256_update(&all, line, strlen(line));
     }
     pawl_sha256_finish(&all, digest);
-    pawl_sha256_hex(digest, hex);
+    pawl_text_hex(digest, PAWL_SHA256_BYTES, hex);
     ck_assert_str_eq(hex, "75013a3fd49991ead9d8a57ea80485c088443c3406a0e8fa003ed57144041eb4");
 }
 END_TEST

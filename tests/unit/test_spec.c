@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/text.h"
 #include "support/test.h"
 
 static struct pawl_spec spec, other;
@@ -74,7 +75,7 @@ START_TEST(the_hash_is_the_sha256_of_the_text)
     char hex[PAWL_SHA256_HEX_BYTES];
     add_all(&spec);
     pawl_spec_hash(&spec, hash);
-    pawl_sha256_hex(hash, hex);
+    pawl_text_hex(hash, PAWL_SHA256_BYTES, hex);
     ck_assert_str_eq(hex, "afda11de9353f059213454ed522c2cfa4133c254bd1a8692e72d45cbf351d769");
 }
 END_TEST

@@ -140,8 +140,19 @@ START_TEST(a_byte_that_would_end_a_string_is_escaped)
 }
 END_TEST
 
+START_TEST(each_byte_is_two_digits)
+{
+    const unsigned char data[] = {0x00, 0x0f, 0xa5, 0xff};
+    char text[2 * sizeof(data) + 1];
+    pawl_text_hex(data, sizeof(data), text);
+    ck_assert_str_eq(text, "000fa5ff");
+    pawl_text_hex(data, 0, text);
+    ck_assert_str_eq(text, "");
+}
+END_TEST
+
 PAWL_TEST_MAIN("text", a_number_is_written_as_short_as_it_reads_back,
                any_number_survives_being_written, bytes_are_utf8_exactly_when_rfc_3629_says_so,
                text_for_a_terminal_can_not_drive_it,
                text_that_is_cut_ends_in_dots_between_two_characters,
-               a_byte_that_would_end_a_string_is_escaped)
+               a_byte_that_would_end_a_string_is_escaped, each_byte_is_two_digits)

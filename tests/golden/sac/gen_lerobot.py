@@ -1,11 +1,11 @@
 """Whole learner iterations of LeRobot 0.4.4 itself: its SACPolicy, its losses, its optimizers, in the
 order of its learner (lerobot/rl/learner.py), with a gripper, with an encoder of the actor's own,
-with drawn critics. Noise and draws are inputs. Run with LeRobot 0.4.4 and torch installed."""
+with drawn critics, with last layers and spreads that are not its defaults. Noise and draws are inputs. Run with LeRobot 0.4.4 and torch installed."""
 import itertools
 import torch
 import torch.distributions.multivariate_normal as mvn
 from lerobot.configs.types import FeatureType, PolicyFeature
-from lerobot.policies.sac.configuration_sac import ActorNetworkConfig, CriticNetworkConfig, SACConfig
+from lerobot.policies.sac.configuration_sac import ActorNetworkConfig, CriticNetworkConfig, PolicyConfig, SACConfig
 from lerobot.policies.sac.modeling_sac import SACPolicy
 from veclib import enc, save
 
@@ -14,8 +14,11 @@ ROWS, OBS, ACTION = 5, 3, 2
 
 def policy_of(p, seed):
     torch.manual_seed(seed)
-    nets = dict(critic_network_kwargs=CriticNetworkConfig(hidden_dims=[6, 4]), actor_network_kwargs=ActorNetworkConfig(hidden_dims=[6, 4]),
-                discrete_critic_network_kwargs=CriticNetworkConfig(hidden_dims=[7]))
+    more = p.get("more", {})
+    nets = dict(critic_network_kwargs=CriticNetworkConfig(hidden_dims=[6, 4], **more.get("critic", {})),
+                actor_network_kwargs=ActorNetworkConfig(hidden_dims=[6, 4], **more.get("actor", {})),
+                discrete_critic_network_kwargs=CriticNetworkConfig(hidden_dims=[7], **more.get("discrete_critic", {})),
+                policy_kwargs=PolicyConfig(**more.get("policy", {})), **more.get("", {}))
     policy = SACPolicy(SACConfig(
         input_features={"observation.state": PolicyFeature(FeatureType.STATE, (OBS,))},
         output_features={"action": PolicyFeature(FeatureType.ACTION, (ACTION,))}, device="cpu", latent_dim=5, use_torch_compile=False,
@@ -100,7 +103,11 @@ BASE = {"choices": 0, "shared_encoder": True, "num_critics": 2, "num_subsample_c
         "critic_lr": 1e-3, "actor_lr": 3e-3, "temperature_lr": 5e-2, "grad_clip_norm": 40.0, "weight": 0.05, "discount": 0.97, "updates": 3, "perms": []}
 CASES = {"gripper": {"choices": 3}, "gripper_clipped": {"choices": 3, "grad_clip_norm": 0.5, "policy_update_freq": 2},
          "own_encoder": {"choices": 3, "shared_encoder": False}, "own_encoder_no_choice": {"shared_encoder": False, "utd_ratio": 1, "grad_clip_norm": 0.5},
-         "drawn_critics": {"num_critics": 4, "num_subsample_critics": 2, "perms": [[3, 1, 0, 2], [0, 2, 1, 3], [2, 3, 0, 1], [1, 3, 2, 0], [0, 1, 2, 3], [3, 0, 1, 2]]}}
+         "drawn_critics": {"num_critics": 4, "num_subsample_critics": 2, "perms": [[3, 1, 0, 2], [0, 2, 1, 3], [2, 3, 0, 1], [1, 3, 2, 0], [0, 1, 2, 3], [3, 0, 1, 2]]},
+         "narrow_spread": {"more": {"policy": {"std_min": 0.9, "std_max": 1.1}, "critic": {"final_activation": "ReLU"}, "": {"target_entropy": -0.7}}},
+         "bare_last_layers": {"choices": 3, "more": {name: {"activate_final": False} for name in ("actor", "critic", "discrete_critic")}},
+         "other_last_layers": {"choices": 3, "shared_encoder": False, "more": {
+             "critic": {"final_activation": "Tanh"}, "discrete_critic": {"final_activation": "Identity"}, "": {"use_backup_entropy": False}}}}
 cases = []
 for number, (name, changes) in enumerate(CASES.items()):
     p = dict(BASE, **changes)
