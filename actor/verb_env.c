@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "actor/env_cfg.h"
 #include "actor/env_check.h"
@@ -30,25 +29,6 @@
 #define NAME_COLUMNS   13
 #define OBS_COLUMNS    24
 #define ACTION_COLUMNS 24
-
-/* The configuration of the environment and the line; on a failure the problems are printed and
- * the exit code is returned. *cfg is closed by the caller in all cases. */
-static int open_cfg(struct pawl_cli *cli, struct pawl_cfg **cfg)
-{
-    struct pawl_err err = {0};
-    struct pawl_cfg_source source = {
-        .environment = environ,
-        .words = cli->overrides,
-        .word_count = cli->override_count,
-    };
-    *cfg = NULL;
-    if (pawl_cfg_open(cfg, cli->program->tables, &source, &err) == 0)
-        return PAWL_EXIT_DONE;
-    if (!*cfg)
-        return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
-    pawl_cfg_problems_print(*cfg, cli->err);
-    return PAWL_EXIT_USAGE;
-}
 
 /* A device that is missing is another exit code than one that is broken. */
 static int exit_code_of(int code)
@@ -115,24 +95,6 @@ static void put_json(struct pawl_json_writer *json, const struct pawl_env_entry 
     pawl_json_end(json);
 }
 
-/* Prints what the writer holds; it is closed. */
-static int finish_json(struct pawl_cli *cli, struct pawl_json_writer *json)
-{
-    struct pawl_err err = {0};
-    const char *text = pawl_json_finish(json, NULL, &err);
-
-    if (text)
-        fprintf(cli->out, "%s\n", text);
-    pawl_json_close_writer(json);
-    return text ? PAWL_EXIT_DONE : pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
-}
-
-static void open_json(struct pawl_json_writer *json)
-{
-    pawl_json_open_growing(json, 1 << 22);
-    json->indent_count = 2;
-}
-
 /* Two lines, or more where an observation has many fields: none is wider than a help text. */
 static void print_entry(struct pawl_cli *cli, const struct pawl_env_entry *entry,
                         const struct pawl_env_spec *spec)
@@ -179,14 +141,14 @@ static int run_list(struct pawl_cli *cli, int argc, char **argv)
     struct pawl_json_writer json;
     (void)argc;
     (void)argv;
-    int code = open_cfg(cli, &cfg);
+    int code = pawl_cli_open_cfg(cli, NULL, &cfg);
     if (code == PAWL_EXIT_DONE && pawl_cli_has(cli, "json")) {
-        open_json(&json);
+        pawl_cli_open_json(&json);
         pawl_json_begin_array(&json, NULL);
         code = list(cli, cfg, &json);
         pawl_json_end(&json);
         if (code == PAWL_EXIT_DONE)
-            code = finish_json(cli, &json);
+            code = pawl_cli_print_json(cli, &json);
         else
             pawl_json_close_writer(&json);
     } else if (code == PAWL_EXIT_DONE) {
@@ -212,7 +174,7 @@ static int print_check_json(struct pawl_cli *cli, const char *name,
 {
     struct pawl_json_writer json;
 
-    open_json(&json);
+    pawl_cli_open_json(&json);
     pawl_json_begin_object(&json, NULL);
     pawl_json_put_string(&json, "name", name);
     pawl_json_put_u64(&json, "bad_count", check->bad_count);
@@ -228,7 +190,7 @@ static int print_check_json(struct pawl_cli *cli, const char *name,
     }
     pawl_json_end(&json);
     pawl_json_end(&json);
-    return finish_json(cli, &json);
+    return pawl_cli_print_json(cli, &json);
 }
 
 static int check(struct pawl_cli *cli, const struct pawl_cfg *cfg,
@@ -261,7 +223,7 @@ static int run_check(struct pawl_cli *cli, int argc, char **argv)
 {
     struct pawl_cfg *cfg;
     (void)argc;
-    int code = open_cfg(cli, &cfg);
+    int code = pawl_cli_open_cfg(cli, NULL, &cfg);
     if (code == PAWL_EXIT_DONE)
         code = check(cli, cfg, pawl_env_find(argv[0]));
     pawl_cfg_close(cfg);
@@ -460,7 +422,7 @@ static int run_lanes(struct pawl_cli *cli, const struct pawl_cfg *cfg,
         return pawl_cli_fail(cli, exit_code_of(code), "%s", err.text);
     if (pawl_cli_has(cli, "json")) {
         run.json = &json;
-        open_json(&json);
+        pawl_cli_open_json(&json);
         pawl_json_begin_object(&json, NULL);
         pawl_json_put_string(&json, "name", lanes_cfg->ops->name);
         pawl_json_put_string(&json, "policy", policy->name);
@@ -476,7 +438,7 @@ static int run_lanes(struct pawl_cli *cli, const struct pawl_cfg *cfg,
         exit_code = pawl_cli_fail(cli, exit_code_of(code), "%s", err.text);
     if (run.json && code == 0) {
         pawl_json_end(&json);
-        exit_code = finish_json(cli, &json);
+        exit_code = pawl_cli_print_json(cli, &json);
     } else if (run.json) {
         pawl_json_close_writer(&json);
     }
@@ -496,7 +458,7 @@ static int run_run(struct pawl_cli *cli, int argc, char **argv)
 
     int code = pawl_cli_number(cli, "steps", STEPS_DEFAULT, 1, &steps_max);
     if (code == PAWL_EXIT_DONE)
-        code = open_cfg(cli, &cfg);
+        code = pawl_cli_open_cfg(cli, NULL, &cfg);
     if (code == PAWL_EXIT_DONE && pawl_env_cfg_lanes(&lanes_cfg, cfg, entry, &err) != 0)
         code = pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
     if (code == PAWL_EXIT_DONE)

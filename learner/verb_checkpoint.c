@@ -16,7 +16,6 @@
 
 #define CELL_BYTES 64
 #define LINE_BYTES (PAWL_ERR_TEXT_BYTES + 8)
-#define JSON_MAX   ((size_t)64 << 20)
 #define FILE_MAX   ((size_t)1 << 40)
 
 /* --- words --- */
@@ -76,22 +75,6 @@ static void put_info(struct pawl_json_writer *json, const struct pawl_checkpoint
     pawl_json_put_string(json, "run", info->manifest.run);
     pawl_json_put_u64(json, "saved_unix_s", info->manifest.saved_unix_s);
     pawl_json_put_string(json, "spec_sha256", hash);
-}
-
-static int finish_json(struct pawl_cli *cli, struct pawl_json_writer *json)
-{
-    struct pawl_err err = {0};
-    const char *text = pawl_json_finish(json, NULL, &err);
-    if (text)
-        fprintf(cli->out, "%s\n", text);
-    pawl_json_close_writer(json);
-    return text ? PAWL_EXIT_DONE : pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
-}
-
-static void open_json(struct pawl_json_writer *json)
-{
-    pawl_json_open_growing(json, JSON_MAX);
-    json->indent_count = 2;
 }
 
 /* --- which --- */
@@ -173,7 +156,7 @@ static int run_list(struct pawl_cli *cli, int argc, char **argv)
         return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
     if (pawl_cli_has(cli, "json")) {
         struct pawl_json_writer json;
-        open_json(&json);
+        pawl_cli_open_json(&json);
         pawl_json_begin_array(&json, NULL);
         for (size_t i = 0; i < count; i++) {
             pawl_json_begin_object(&json, NULL);
@@ -181,7 +164,7 @@ static int run_list(struct pawl_cli *cli, int argc, char **argv)
             pawl_json_end(&json);
         }
         pawl_json_end(&json);
-        code = finish_json(cli, &json);
+        code = pawl_cli_print_json(cli, &json);
     } else if (count == 0) {
         fprintf(cli->out, "%s has no checkpoint\n", argv[0]);
     } else {
@@ -198,7 +181,7 @@ static int run_verify(struct pawl_cli *cli, int argc, char **argv)
     bool wants_json = pawl_cli_has(cli, "json");
     struct pawl_json_writer json;
     int exit_code = PAWL_EXIT_DONE;
-    open_json(&json);
+    pawl_cli_open_json(&json);
     pawl_json_begin_array(&json, NULL);
     for (int i = 0; i < argc; i++) {
         struct pawl_err err = {0};
@@ -229,7 +212,7 @@ static int run_verify(struct pawl_cli *cli, int argc, char **argv)
         pawl_json_close_writer(&json);
         return exit_code;
     }
-    int code = finish_json(cli, &json);
+    int code = pawl_cli_print_json(cli, &json);
     return code != PAWL_EXIT_DONE ? code : exit_code;
 }
 
@@ -349,7 +332,7 @@ static int run_show(struct pawl_cli *cli, int argc, char **argv)
     struct pawl_json_writer json = {0};
     bool wants_json = pawl_cli_has(cli, "json");
     if (code == 0 && wants_json) {
-        open_json(&json);
+        pawl_cli_open_json(&json);
         pawl_json_begin_object(&json, NULL);
         put_info(&json, info);
         pawl_json_begin_array(&json, "files");
@@ -367,7 +350,7 @@ static int run_show(struct pawl_cli *cli, int argc, char **argv)
         return PAWL_EXIT_DONE;
     pawl_json_end(&json);
     pawl_json_end(&json);
-    return finish_json(cli, &json);
+    return pawl_cli_print_json(cli, &json);
 }
 
 static const struct pawl_cli_option options[] = {

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "actor/actor_cfg.h"
 #include "actor/env_cfg.h"
@@ -33,24 +32,6 @@ static void on_signal(int signal)
     atomic_store_explicit(&is_stopping, true, memory_order_relaxed);
 }
 
-int pawl_eval_open_cfg(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg)
-{
-    struct pawl_err err = {0};
-    struct pawl_cfg_source source = {
-        .path = path,
-        .environment = environ,
-        .words = cli->overrides,
-        .word_count = cli->override_count,
-    };
-    *cfg = NULL;
-    if (pawl_cfg_open(cfg, cli->program->tables, &source, &err) == 0)
-        return PAWL_EXIT_DONE;
-    if (!*cfg)
-        return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
-    pawl_cfg_problems_print(*cfg, cli->err);
-    return PAWL_EXIT_USAGE;
-}
-
 int pawl_eval_play_cfg(struct pawl_play_cfg *play, const struct pawl_cfg *cfg,
                        enum pawl_lanes_role role, struct pawl_err *err)
 {
@@ -73,6 +54,15 @@ int pawl_eval_play_cfg(struct pawl_play_cfg *play, const struct pawl_cfg *cfg,
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     return code;
+}
+
+int pawl_eval_take_options(struct pawl_cli *cli, struct pawl_play_cfg *play)
+{
+    int exit_code =
+        pawl_cli_number(cli, "episodes", play->episode_count, 1, &play->episode_count);
+    if (exit_code == PAWL_EXIT_DONE)
+        exit_code = pawl_cli_number(cli, "seed", play->lanes.seed, 0, &play->lanes.seed);
+    return exit_code;
 }
 
 int pawl_eval_exit_code(int code)
@@ -173,12 +163,10 @@ static void print_text(const struct eval *eval)
 static int print_json(const struct eval *eval)
 {
     struct pawl_json_writer json;
-    struct pawl_err err = {0};
     struct figures figures = figures_of(eval);
     const struct pawl_eval_target *target = eval->target;
 
-    pawl_json_open_growing(&json, 1 << 16);
-    json.indent_count = 2;
+    pawl_cli_open_json(&json);
     pawl_json_begin_object(&json, NULL);
     pawl_json_put_string(&json, "checkpoint",
                          target->checkpoint[0] ? target->checkpoint : target->model);
@@ -205,11 +193,7 @@ static int print_json(const struct eval *eval)
     pawl_json_put_u64(&json, "length_max", eval->length_max);
     pawl_json_put_f64(&json, "steps_per_s", figures.steps_per_s);
     pawl_json_end(&json);
-    const char *text = pawl_json_finish(&json, NULL, &err);
-    if (text)
-        fprintf(eval->cli->out, "%s\n", text);
-    pawl_json_close_writer(&json);
-    return text ? PAWL_EXIT_DONE : pawl_cli_fail(eval->cli, PAWL_EXIT_FAILED, "%s", err.text);
+    return pawl_cli_print_json(eval->cli, &json);
 }
 
 /* --- the verb --- */
@@ -246,10 +230,8 @@ static int evaluate(struct pawl_cli *cli, const struct pawl_eval_target *target,
     play_cfg.is_greedy = !pawl_cli_has(cli, "sample");
     play_cfg.on_episode = take_episode;
     play_cfg.context = &eval;
-    int exit_code =
-        pawl_cli_number(cli, "episodes", EPISODES_DEFAULT, 1, &play_cfg.episode_count);
-    if (exit_code == PAWL_EXIT_DONE)
-        exit_code = pawl_cli_number(cli, "seed", play_cfg.lanes.seed, 0, &play_cfg.lanes.seed);
+    play_cfg.episode_count = EPISODES_DEFAULT;
+    int exit_code = pawl_eval_take_options(cli, &play_cfg);
     if (exit_code != PAWL_EXIT_DONE)
         return exit_code;
     code = play(&eval, &err);
@@ -280,7 +262,7 @@ static int run_eval(struct pawl_cli *cli, int argc, char **argv)
                              "%s: lies in no run, so nothing says which environment it is for: "
                              "give its configuration by --config=FILE",
                              argv[0]);
-    int exit_code = pawl_eval_open_cfg(cli, config ? config : target.config, &cfg);
+    int exit_code = pawl_cli_open_cfg(cli, config ? config : target.config, &cfg);
     if (exit_code == PAWL_EXIT_DONE)
         exit_code = evaluate(cli, &target, cfg);
     pawl_cfg_close(cfg);

@@ -12,11 +12,10 @@ extern const struct pawl_cli_verb pawl_verb_eval, pawl_verb_record;
 int pawl_eval_play_cfg(struct pawl_play_cfg *play, const struct pawl_cfg *cfg,
                        enum pawl_lanes_role role, struct pawl_err *err);
 
+/* --episodes and --seed where they are given; returns the exit code. */
+int pawl_eval_take_options(struct pawl_cli *cli, struct pawl_play_cfg *play);
+
 /* The exit code for what pawl_play_open() or pawl_play_run() returned. */
 int pawl_eval_exit_code(int code);
-
-/* The configuration from a file, the environment and the line. Where it is wrong, prints all
- * that is and returns the exit code; *cfg is the caller's to close in all cases. */
-int pawl_eval_open_cfg(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg);
 
 #endif

@@ -94,10 +94,8 @@ static int record_all(struct pawl_cli *cli, const struct pawl_cfg *cfg, const ch
     play_cfg.on_step = take_step;
     play_cfg.on_episode = take_episode;
     play_cfg.context = &record;
-    int exit_code =
-        pawl_cli_number(cli, "episodes", EPISODES_DEFAULT, 1, &play_cfg.episode_count);
-    if (exit_code == PAWL_EXIT_DONE)
-        exit_code = pawl_cli_number(cli, "seed", play_cfg.lanes.seed, 0, &play_cfg.lanes.seed);
+    play_cfg.episode_count = EPISODES_DEFAULT;
+    int exit_code = pawl_eval_take_options(cli, &play_cfg);
     if (exit_code != PAWL_EXIT_DONE)
         return exit_code;
     code = play(&record, &play_cfg, path, &err);
@@ -119,7 +117,7 @@ static int run_record(struct pawl_cli *cli, int argc, char **argv)
     if (!path)
         return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
                              "say where to write: --output=FILE (demos.journal)");
-    int exit_code = pawl_eval_open_cfg(cli, argv[0], &cfg);
+    int exit_code = pawl_cli_open_cfg(cli, argv[0], &cfg);
     if (exit_code == PAWL_EXIT_DONE)
         exit_code = record_all(cli, cfg, path);
     pawl_cfg_close(cfg);

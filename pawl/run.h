@@ -25,7 +25,6 @@
                                   */
 #define PAWL_RUN_HUB_FD        3 /* under which a role has its connection to the hub */
 #define PAWL_RUN_LOCK_FD       4 /* the learner keeps the folder as long as it may write there */
-#define PAWL_RUN_LIBEXEC_ENV   "PAWL_LIBEXEC"
 #define PAWL_RUN_STILL_NS      (3 * PAWL_NS_PER_S)
 #define PAWL_RUN_RESUMES_MAX   999u
 #define PAWL_RUN_LIVES_MAX     (1u << 20) /* of one child, until a run is resumed */
@@ -44,8 +43,7 @@ struct pawl_run_role {
     const char *argv[PAWL_RUN_ROLE_ARGS_MAX];
 };
 
-/* Finds pawl-ROLE: in the folder that PAWL_LIBEXEC names, or beside this program, or in
- * ../libexec/pawl. -ENOENT says where it was looked for. */
+/* Finds pawl-ROLE among the parts of the installation. -ENOENT says where it was looked for. */
 int pawl_run_role_find(uint32_t role, char path[PATH_MAX], struct pawl_err *err);
 
 /* index: PAWL_HUB_ANY_INDEX lets the hub choose. start_ns: when the run began, the zero of the

@@ -1,45 +1,16 @@
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "pawl/run.h"
-
-/* The folder of this program, with a slash; "" when the kernel does not say. */
-static void own_folder(char folder[PATH_MAX])
-{
-    ssize_t length = readlink("/proc/self/exe", folder, PATH_MAX - 1);
-    folder[length > 0 ? length : 0] = '\0';
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        slash[1] = '\0';
-}
-
-/* Whether FOLDER + BETWEEN + pawl-ROLE can be run. */
-static bool is_there(char path[PATH_MAX], const char *folder, const char *between,
-                     uint32_t role)
-{
-    int length = snprintf(path, PATH_MAX, "%s%spawl-%s", folder, between, pawl_role_name(role));
-    return length > 0 && length < PATH_MAX && access(path, X_OK) == 0;
-}
+#include "runtime/installed.h"
 
 int pawl_run_role_find(uint32_t role, char path[PATH_MAX], struct pawl_err *err)
 {
-    char folder[PATH_MAX];
-    const char *given = getenv(PAWL_RUN_LIBEXEC_ENV);
-    if (given && given[0]) {
-        if (is_there(path, given, "/", role))
-            return 0;
-        return pawl_err_set(err, ENOENT, "%s: %s (looked there because %s says so)", path,
-                            strerror(errno), PAWL_RUN_LIBEXEC_ENV);
-    }
-    own_folder(folder);
-    if (is_there(path, folder, "", role) || is_there(path, folder, "../libexec/pawl/", role))
-        return 0;
-    return pawl_err_set(err, ENOENT, "pawl-%s is missing: looked in %s and %s../libexec/pawl",
-                        pawl_role_name(role), folder, folder);
+    char name[64];
+    snprintf(name, sizeof(name), "pawl-%s", pawl_role_name(role));
+    return pawl_installed_find(name, X_OK, path, err);
 }
 
 void pawl_run_role_fill(struct pawl_run_role *to, uint32_t role, uint32_t index,

@@ -15,17 +15,9 @@
 static int run_file(struct pawl_cli *cli, const char *path, const char *resumed_path,
                     bool has_actors)
 {
-    struct pawl_cfg *cfg = NULL;
-    struct pawl_err err = {0};
-    struct pawl_cfg_source source = {
-        .path = path,
-        .environment = environ,
-        .words = cli->overrides,
-        .word_count = cli->override_count,
-    };
-    int exit_code = PAWL_EXIT_USAGE;
-    int status = pawl_cfg_open(&cfg, cli->program->tables, &source, &err);
-    if (status == 0) {
+    struct pawl_cfg *cfg;
+    int exit_code = pawl_cli_open_cfg(cli, path, &cfg);
+    if (exit_code == PAWL_EXIT_DONE) {
         const struct pawl_actor_cfg *actor = pawl_cfg_fields(cfg, &pawl_actor_table);
         const struct pawl_run_order order = {
             .cli = cli,
@@ -35,10 +27,7 @@ static int run_file(struct pawl_cli *cli, const char *path, const char *resumed_
             .resumed_path = resumed_path,
         };
         exit_code = pawl_run_do(&order);
-    } else if (cfg)
-        pawl_cfg_problems_print(cfg, cli->err);
-    else
-        exit_code = pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
+    }
     pawl_cfg_close(cfg);
     return exit_code;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "policy/door_blas.h"
+#include "runtime/installed.h"
 
 #define DRIVER_NODE "/dev/nvidiactl" /* where there is a GPU with its driver */
 #define MODULE      "pawl_torch.so"
@@ -60,41 +61,14 @@ static int explain(const char *path, const char *text, struct pawl_err *err)
     return pawl_err_set(err, EIO, "%s: %s", path, text ? text : "cannot be loaded");
 }
 
-/* The folder of this program, with a slash; "" when the kernel does not say. */
-static void own_folder(char folder[PATH_MAX])
-{
-    ssize_t length = readlink("/proc/self/exe", folder, PATH_MAX - 1);
-    folder[length > 0 ? length : 0] = '\0';
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        slash[1] = '\0';
-}
-
-static bool is_there(char path[PATH_MAX], const char *folder, const char *between,
-                     const char *name)
-{
-    int length = snprintf(path, PATH_MAX, "%s%s%s", folder, between, name);
-    return length > 0 && length < PATH_MAX && access(path, R_OK) == 0;
-}
-
 static int find(const char *name, char path[PATH_MAX], struct pawl_err *err)
 {
-    char folder[PATH_MAX];
-    const char *given = getenv(PAWL_DOOR_FOLDER_ENV);
-    if (given && given[0]) {
-        if (is_there(path, given, "/", name))
-            return 0;
-        return pawl_err_set(err, ENOENT, "%s: %s (looked there because %s says so)", path,
-                            strerror(errno), PAWL_DOOR_FOLDER_ENV);
-    }
-    own_folder(folder);
-    if (is_there(path, folder, "", name) || is_there(path, folder, "../libexec/pawl/", name))
+    struct pawl_err missing = {0};
+    if (pawl_installed_find(name, R_OK, path, &missing) == 0)
         return 0;
-    return pawl_err_set(err, ENOENT,
-                        "%s is missing: looked in %s and %s../libexec/pawl; a build has it "
-                        "unless it was made with -DPAWL_TORCH=OFF%s",
-                        name, folder, folder,
-                        strcmp(name, MODULE_CUDA) == 0 ? " or a libtorch without CUDA" : "");
+    return pawl_err_set(
+        err, missing.code, "%s; a build has it unless it was made with -DPAWL_TORCH=OFF%s",
+        missing.text, strcmp(name, MODULE_CUDA) == 0 ? " or a libtorch without CUDA" : "");
 }
 
 /* The table of a module, after its first two fields were found to be ours. */

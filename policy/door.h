@@ -19,17 +19,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PAWL_DOOR_FOLDER_ENV "PAWL_LIBEXEC"
-
 struct pawl_door_cfg {
     uint32_t thread_count; /* of the libraries' pools; 0: as the environment has it */
     bool wants_cuda;
 };
 
-/* Looks for the modules in the folder that PAWL_LIBEXEC names, or beside this program, or in
- * ../libexec/pawl beside that. NULL with a sentence: there is no such module, it cannot be
- * loaded, it is of another build, or the door is open already without CUDA. Asked again, the
- * same table; cfg->thread_count then changes nothing. */
+/* Looks for the modules where the other parts of the installation are (runtime/installed.h).
+ * NULL with a sentence: there is no such module, it cannot be loaded, it is of another build,
+ * or the door is open already without CUDA. Asked again, the same table; cfg->thread_count then
+ * changes nothing. */
 const struct pawl_torch *pawl_door_open(const struct pawl_door_cfg *cfg, struct pawl_err *err);
 
 /* The engine of libtorch (policy/engine.h) on "cuda", or as "torch" on the CPU, which is

@@ -45,8 +45,10 @@ enum pawl_exit {
 
 #define PAWL_CLI_OPERANDS_ANY (-1) /* operand_max: no limit */
 
+struct pawl_cfg;
 struct pawl_cli;
 struct pawl_cfg_table;
+struct pawl_json_writer;
 
 /* All texts are constants of the program, ASCII. `choices` arrays end with NULL. */
 struct pawl_cli_option {
@@ -149,6 +151,16 @@ int pawl_cli_fail(const struct pawl_cli *cli, int exit_code, const char *format,
 /* The table of configuration keys that somebody typed; NULL when there is none, and cli->err
  * was told what is near. */
 const struct pawl_cfg_table *pawl_cli_table(const struct pawl_cli *cli, const char *name);
+
+/* The configuration of a file (NULL: none), the environment and the overrides of the line.
+ * Where it is wrong, prints all that is and returns the exit code; *cfg is the caller's to
+ * close in all cases. */
+int pawl_cli_open_cfg(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg);
+
+/* A writer for what a verb prints with --json. print() prints what it holds, closes it and
+ * returns the exit code. */
+void pawl_cli_open_json(struct pawl_json_writer *json);
+int pawl_cli_print_json(struct pawl_cli *cli, struct pawl_json_writer *json);
 
 /* The row with the whole name; NULL when there is none. */
 const struct pawl_cli_verb *pawl_cli_verb_find(const struct pawl_cli_program *program,

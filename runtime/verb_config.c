@@ -3,32 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "runtime/cfg.h"
 #include "runtime/cli_text.h"
-
-/* The configuration of one file (NULL: none) and the overrides of the line. On a failure the
- * problems are printed and the exit code is returned; *cfg is closed by the caller in all
- * cases. */
-static int open_cfg(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg)
-{
-    struct pawl_err err = {0};
-    struct pawl_cfg_source source = {
-        .path = path,
-        .environment = environ,
-        .words = cli->overrides,
-        .word_count = cli->override_count,
-    };
-    *cfg = NULL;
-    int code = pawl_cfg_open(cfg, cli->program->tables, &source, &err);
-    if (code == 0)
-        return PAWL_EXIT_DONE;
-    if (!*cfg)
-        return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
-    pawl_cfg_problems_print(*cfg, cli->err);
-    return PAWL_EXIT_USAGE;
-}
 
 static int run_check(struct pawl_cli *cli, int argc, char **argv)
 {
@@ -36,7 +13,7 @@ static int run_check(struct pawl_cli *cli, int argc, char **argv)
 
     for (int i = 0; i < argc; i++) {
         struct pawl_cfg *cfg;
-        int file_code = open_cfg(cli, argv[i], &cfg);
+        int file_code = pawl_cli_open_cfg(cli, argv[i], &cfg);
         if (file_code == PAWL_EXIT_DONE)
             fprintf(cli->out, "%s: ok\n", argv[i]);
         else if (code == PAWL_EXIT_DONE)
@@ -49,7 +26,7 @@ static int run_check(struct pawl_cli *cli, int argc, char **argv)
 static int run_dump(struct pawl_cli *cli, int argc, char **argv)
 {
     struct pawl_cfg *cfg;
-    int code = open_cfg(cli, argc ? argv[0] : NULL, &cfg);
+    int code = pawl_cli_open_cfg(cli, argc ? argv[0] : NULL, &cfg);
     if (code == PAWL_EXIT_DONE && pawl_cli_has(cli, "origin"))
         pawl_cfg_dump_origin(cfg, cli->out);
     else if (code == PAWL_EXIT_DONE)
@@ -63,8 +40,8 @@ static int run_diff(struct pawl_cli *cli, int argc, char **argv)
     struct pawl_cfg *a;
     struct pawl_cfg *b = NULL;
     (void)argc;
-    int code = open_cfg(cli, argv[0], &a);
-    int b_code = open_cfg(cli, argv[1], &b);
+    int code = pawl_cli_open_cfg(cli, argv[0], &a);
+    int b_code = pawl_cli_open_cfg(cli, argv[1], &b);
     if (code == PAWL_EXIT_DONE)
         code = b_code;
     if (code == PAWL_EXIT_DONE)

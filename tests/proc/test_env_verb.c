@@ -2,44 +2,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "runtime/json.h"
+#include "support/shell.h"
 #include "support/test.h"
 
-#define TEXT_BYTES (1 << 18)
-
-static char out_text[TEXT_BYTES];
-static char again_text[TEXT_BYTES];
-
-/* Runs pawl with the words; what it printed, errors included, is in text. Returns its exit
- * code. */
-static int pawl(const char *words, char text[TEXT_BYTES])
+static int pawl(const char *words)
 {
-    char line[1024];
-    snprintf(line, sizeof(line), "%s/pawl %s 2>&1", PAWL_BIN_DIR, words);
-    FILE *pipe = popen(line, "re");
-    ck_assert_ptr_nonnull(pipe);
-    text[fread(text, 1, TEXT_BYTES - 1, pipe)] = '\0';
-    int status = pclose(pipe);
-    ck_assert(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return shell_run("%s/pawl %s", PAWL_BIN_DIR, words);
 }
 
 static void assert_prints(const char *words, int exit_code, const char *part)
 {
-    int code = pawl(words, out_text);
-    ck_assert_msg(code == exit_code && strstr(out_text, part), "pawl %s: %d, no '%s' in:\n%s",
-                  words, code, part, out_text);
+    SHELL_PRINTS(pawl(words), exit_code, part);
 }
 
 START_TEST(the_list_has_a_line_for_each_environment)
 {
     static const char *const names[] = {"\npendulum ", "\nmountain_car ", "\ncartpole ",
                                         "\nreach2d ", "\ndummy "};
-    ck_assert_int_eq(pawl("env list", out_text), 0);
+    ck_assert_int_eq(pawl("env list"), 0);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        ck_assert_ptr_nonnull(strstr(out_text, names[i]));
+        ck_assert_ptr_nonnull(strstr(shell_text, names[i]));
     assert_prints("env list --env.dummy.obs_count=33", 0, "float32[33]");
 }
 END_TEST
@@ -49,14 +33,14 @@ START_TEST(no_line_of_the_list_is_wider_than_80_columns)
     static const char *const lists[] = {
         "env list", "env list --env.dummy.obs_count=33 --env.dummy.image_count=8"};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        ck_assert_int_eq(pawl(lists[i], out_text), 0);
-        for (const char *line = out_text; *line;) {
+        ck_assert_int_eq(pawl(lists[i]), 0);
+        for (const char *line = shell_text; *line;) {
             size_t bytes = strcspn(line, "\n");
             ck_assert_msg(bytes <= 80, "%zu: %.*s", bytes, (int)bytes, line);
             line += bytes + (line[bytes] == '\n');
         }
     }
-    ck_assert_ptr_nonnull(strstr(out_text, "images.7"));
+    ck_assert_ptr_nonnull(strstr(shell_text, "images.7"));
 }
 END_TEST
 
@@ -101,15 +85,17 @@ static void cut_speed(char *text)
 
 START_TEST(the_same_seed_gives_the_same_episodes)
 {
-    ck_assert_int_eq(pawl("env run reach2d --steps 600 --seed 5 --env.lanes=3", out_text), 0);
-    ck_assert_int_eq(pawl("env run reach2d --steps 600 --seed 5 --env.lanes=3", again_text), 0);
-    cut_speed(out_text);
-    cut_speed(again_text);
-    ck_assert_ptr_nonnull(strstr(out_text, "lane 2 episode 1 "));
-    ck_assert_str_eq(out_text, again_text);
-    ck_assert_int_eq(pawl("env run reach2d --steps 600 --seed 6 --env.lanes=3", again_text), 0);
-    cut_speed(again_text);
-    ck_assert_str_ne(out_text, again_text);
+    static char first_text[SHELL_TEXT_BYTES];
+    ck_assert_int_eq(pawl("env run reach2d --steps 600 --seed 5 --env.lanes=3"), 0);
+    cut_speed(shell_text);
+    strcpy(first_text, shell_text);
+    ck_assert_ptr_nonnull(strstr(shell_text, "lane 2 episode 1 "));
+    ck_assert_int_eq(pawl("env run reach2d --steps 600 --seed 5 --env.lanes=3"), 0);
+    cut_speed(shell_text);
+    ck_assert_str_eq(shell_text, first_text);
+    ck_assert_int_eq(pawl("env run reach2d --steps 600 --seed 6 --env.lanes=3"), 0);
+    cut_speed(shell_text);
+    ck_assert_str_ne(shell_text, first_text);
 }
 END_TEST
 
@@ -138,13 +124,14 @@ START_TEST(programs_read_json)
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         struct pawl_json doc;
         struct pawl_err err = {0};
-        ck_assert_int_eq(pawl(lines[i], out_text), 0);
-        int code = pawl_json_open_text(&doc, out_text, strlen(out_text), "out", &limits, &err);
+        ck_assert_int_eq(pawl(lines[i]), 0);
+        int code =
+            pawl_json_open_text(&doc, shell_text, strlen(shell_text), "out", &limits, &err);
         ck_assert_msg(code == 0, "%s: %s", lines[i], err.text);
         pawl_json_close(&doc);
     }
-    ck_assert_ptr_nonnull(strstr(out_text, "\"steps_per_s\""));
-    ck_assert_ptr_nonnull(strstr(out_text, "\"return_mean\""));
+    ck_assert_ptr_nonnull(strstr(shell_text, "\"steps_per_s\""));
+    ck_assert_ptr_nonnull(strstr(shell_text, "\"return_mean\""));
 }
 END_TEST
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "actor/env_registry.h"
 #include "actor/play.h"
@@ -14,9 +13,8 @@
 #include "runtime/safetensors.h"
 #include "support/saved.h"
 #include "support/scratch.h"
+#include "support/shell.h"
 #include "support/test.h"
-
-#define TEXT_BYTES (1 << 16)
 
 /* The car gains 0 where it does nothing and loses 0.1 a step where it pushes to one side. */
 #define CONFIG                                                                                 \
@@ -26,25 +24,15 @@
 static const struct pawl_cfg_table *const tables[] = {&pawl_policy_table, &pawl_sac_table,
                                                       NULL};
 static struct scratch scratch;
-static char out_text[TEXT_BYTES];
 
 static int pawl(const char *words)
 {
-    char line[1024];
-    snprintf(line, sizeof(line), "cd %s && %s/pawl %s 2>&1", scratch.path, PAWL_BIN_DIR, words);
-    FILE *pipe = popen(line, "re");
-    ck_assert_ptr_nonnull(pipe);
-    out_text[fread(out_text, 1, TEXT_BYTES - 1, pipe)] = '\0';
-    int status = pclose(pipe);
-    ck_assert(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return shell_run("cd %s && %s/pawl %s", scratch.path, PAWL_BIN_DIR, words);
 }
 
 static void assert_prints(const char *words, int exit_code, const char *part)
 {
-    int code = pawl(words);
-    ck_assert_msg(code == exit_code && strstr(out_text, part), "pawl %s: %d, no '%s' in:\n%s",
-                  words, code, part, out_text);
+    SHELL_PRINTS(pawl(words), exit_code, part);
 }
 
 /* The tensors of a policy that always answers tanh(bias). */
@@ -106,11 +94,12 @@ static void open_run(float bias)
 
 static double number_of(const char *key)
 {
-    static const struct pawl_json_limits limits = {.bytes_max = TEXT_BYTES, .depth_max = 4};
+    static const struct pawl_json_limits limits = {.bytes_max = SHELL_TEXT_BYTES,
+                                                   .depth_max = 4};
     struct pawl_json doc;
     struct pawl_err err = {0};
     double value = NAN;
-    int code = pawl_json_open_text(&doc, out_text, strlen(out_text), "out", &limits, &err);
+    int code = pawl_json_open_text(&doc, shell_text, strlen(shell_text), "out", &limits, &err);
     ck_assert_msg(code == 0, "%s", err.text);
     struct pawl_json_at root = pawl_json_root(&doc);
     code = pawl_json_get_f64(&root, key, -1e9, 1e9, &value, &err);
@@ -142,8 +131,10 @@ START_TEST(people_read_a_few_lines)
     open_run(20.0f);
     assert_prints("eval run/checkpoints/000005 --episodes=2 --seed=4", 0,
                   "played      mountain_car, 2 episodes, seed 4, the most likely actions\n");
-    ck_assert_ptr_nonnull(strstr(out_text, "return      -99.9  [-99.9, -99.9]"));
-    ck_assert_ptr_nonnull(strstr(out_text, "0 of 2 episodes"));
+    ck_assert_ptr_nonnull(strstr(shell_text, "return      -99.9  [-99.9, -99.9]"));
+    ck_assert_ptr_nonnull(strstr(shell_text, "0 of 2 episodes"));
+    assert_prints("eval run/checkpoints/000005 env.steps_max=5", 0,
+                  "mountain_car, 50 episodes,");
     scratch_close(&scratch);
 }
 END_TEST
@@ -224,8 +215,8 @@ START_TEST(of_a_run_the_newest_valid_checkpoint_is_taken)
                "pretrained_model/model.safetensors");
     ck_assert_int_eq(mkdir(scratch_path(&scratch, "run/checkpoints/000009"), 0700), 0);
     assert_prints("eval run --episodes=1", 0, "checkpoints/000005, update 5\n");
-    ck_assert_ptr_nonnull(strstr(out_text, "skipped: "));
-    ck_assert_ptr_nonnull(strstr(out_text, "000009"));
+    ck_assert_ptr_nonnull(strstr(shell_text, "skipped: "));
+    ck_assert_ptr_nonnull(strstr(shell_text, "000009"));
     assert_prints("eval run/checkpoints/000005 --episodes=1 --json", 0, "\"step\": 5");
     write_model(
         scratch_path(&scratch, "run/checkpoints/000005/pretrained_model/model.safetensors"),

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "actor/env_reach2d.h"
 #include "actor/env_registry.h"
@@ -12,33 +11,23 @@
 #include "learner/journal.h"
 #include "shm/record.h"
 #include "support/scratch.h"
+#include "support/shell.h"
 #include "support/test.h"
 
-#define TEXT_BYTES (1 << 16)
 #define CONFIG                                                                                 \
     "[env]\ntype = \"reach2d\"\n[env.reach2d]\nreward = \"sparse\"\n[policy]\ntype = "         \
     "\"random\"\n"
 
 static struct scratch scratch;
-static char out_text[TEXT_BYTES];
 
 static int pawl(const char *words)
 {
-    char line[1024];
-    snprintf(line, sizeof(line), "cd %s && %s/pawl %s 2>&1", scratch.path, PAWL_BIN_DIR, words);
-    FILE *pipe = popen(line, "re");
-    ck_assert_ptr_nonnull(pipe);
-    out_text[fread(out_text, 1, TEXT_BYTES - 1, pipe)] = '\0';
-    int status = pclose(pipe);
-    ck_assert(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return shell_run("cd %s && %s/pawl %s", scratch.path, PAWL_BIN_DIR, words);
 }
 
 static void assert_prints(const char *words, int exit_code, const char *part)
 {
-    int code = pawl(words);
-    ck_assert_msg(code == exit_code && strstr(out_text, part), "pawl %s: %d, no '%s' in:\n%s",
-                  words, code, part, out_text);
+    SHELL_PRINTS(pawl(words), exit_code, part);
 }
 
 static void open_test(void)
@@ -59,9 +48,9 @@ START_TEST(a_learner_finds_every_step_of_the_expert_and_the_sparse_reward)
     unsigned steps = 0;
 
     open_test();
-    assert_prints("record x.toml --episodes=20 --output=demos.journal", 0,
+    assert_prints("record x.toml --output=demos.journal", 0, /* 20 unless another is given */
                   "20 solved (success 1.00), return 1 mean\n");
-    ck_assert(sscanf(out_text, "recorded    20 episodes, %u steps", &steps) == 1);
+    ck_assert(sscanf(shell_text, "recorded    20 episodes, %u steps", &steps) == 1);
     ck_assert_int_eq(pawl_cfg_default(&pawl_env_reach2d_table, &reach, NULL), 0);
     args.fields = &reach;
     ck_assert_int_eq(pawl_env_spec_read(&spec, &pawl_env_reach2d, &args, NULL), 0);

@@ -13,26 +13,18 @@
 #include "runtime/run_folder.h"
 #include "support/saved.h"
 #include "support/scratch.h"
+#include "support/shell.h"
 #include "support/test.h"
 
-#define TEXT_BYTES (1 << 16)
 #define HANG_TURNS 3000
 
 static struct scratch scratch;
 static char run[128];
-static char out_text[TEXT_BYTES];
 
 static int pawl(const char *words)
 {
-    char line[1024];
-    snprintf(line, sizeof(line), "cd %s && PAWL_LIBEXEC=%s/roles %s/pawl %s 2>&1", scratch.path,
-             scratch.path, PAWL_BIN_DIR, words);
-    FILE *pipe = popen(line, "re");
-    ck_assert_ptr_nonnull(pipe);
-    out_text[fread(out_text, 1, TEXT_BYTES - 1, pipe)] = '\0';
-    int status = pclose(pipe);
-    ck_assert(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return shell_run("cd %s && PAWL_LIBEXEC=%s/roles %s/pawl %s", scratch.path, scratch.path,
+                     PAWL_BIN_DIR, words);
 }
 
 static int resume(const char *words)
@@ -44,8 +36,8 @@ static int resume(const char *words)
 
 static void assert_said(int code, int exit_code, const char *part)
 {
-    ck_assert_msg(code == exit_code && strstr(out_text, part), "%d, no '%s' in:\n%s", code,
-                  part, out_text);
+    ck_assert_msg(code == exit_code && strstr(shell_text, part), "%d, no '%s' in:\n%s", code,
+                  part, shell_text);
 }
 
 static const char *in_run(const char *name)
@@ -74,7 +66,7 @@ static void open_run(void)
     setenv("FAKE", "learner:done=200", 1);
     scratch_write(scratch_path(&scratch, "run.toml"), "[run]\nstop_s = 30\n", 18);
     ck_assert_int_eq(pawl("train run.toml"), 0);
-    const char *line = strstr(out_text, "run folder  ");
+    const char *line = strstr(shell_text, "run folder  ");
     ck_assert(line && sscanf(line, "run folder  %100s", run) == 1);
 }
 
@@ -120,8 +112,8 @@ START_TEST(a_goal_that_is_reached_already_is_said_and_the_next_is_beyond_it)
                 "123000 steps are taken, run.steps is 1000: nothing is left to do");
     assert_said(0, 0, " run.steps=246000\n");
     ck_assert_int_eq(resume("run.steps=200000"), 0);
-    ck_assert_ptr_null(strstr(out_text, "nothing is left to do"));
-    ck_assert_ptr_nonnull(strstr(out_text, " run.steps=400000\n"));
+    ck_assert_ptr_null(strstr(shell_text, "nothing is left to do"));
+    ck_assert_ptr_nonnull(strstr(shell_text, " run.steps=400000\n"));
     scratch_close(&scratch);
 }
 END_TEST

@@ -19,25 +19,17 @@ static struct pawl_stats_view stats[2]; /* of the newest incarnation of each act
 static unsigned life_count[2];
 static struct ledger_file ledger;
 
-/* Hears the hub for a while; keeps the actors' figures. */
-static void listen_for(uint64_t ns)
+/* Keeps the actors' figures. */
+static void keep_stats(struct pawl_peer_event *event)
 {
-    uint64_t until_ns = pawl_clock_now_ns() + ns;
-    struct pawl_peer_event event;
     struct pawl_err err = {0};
-    do {
-        ck_assert_int_eq(pawl_peer_poll(&peer, &event, &err), 0);
-        if (event.kind == PAWL_PEER_OFFER && event.offer.kind == PAWL_SEGMENT_STATS &&
-            event.offer.role == PAWL_ROLE_ACTOR && event.offer.index < 2) {
-            struct pawl_stats_view *view = &stats[event.offer.index];
-            pawl_stats_detach(view);
-            life_count[event.offer.index]++;
-            ck_assert_msg(pawl_stats_attach(view, event.fds[0], &err) == 0, "%s", err.text);
-        }
-        pawl_peer_event_drop(&event);
-        if (event.kind == PAWL_PEER_NONE)
-            usleep(1000);
-    } while (pawl_clock_now_ns() < until_ns);
+    if (event->kind != PAWL_PEER_OFFER || event->offer.kind != PAWL_SEGMENT_STATS ||
+        event->offer.role != PAWL_ROLE_ACTOR || event->offer.index >= 2)
+        return;
+    struct pawl_stats_view *view = &stats[event->offer.index];
+    pawl_stats_detach(view);
+    life_count[event->offer.index]++;
+    ck_assert_msg(pawl_stats_attach(view, event->fds[0], &err) == 0, "%s", err.text);
 }
 
 static uint64_t step_count(unsigned actor)
@@ -54,7 +46,7 @@ static void wait_until_acting(unsigned actor, unsigned life)
 {
     uint64_t began_ns = pawl_clock_now_ns();
     while (life_count[actor] < life || step_count(actor) < 20) {
-        listen_for(5 * PAWL_NS_PER_MS);
+        train_hear(&peer, 5 * PAWL_NS_PER_MS, keep_stats);
         ck_assert_msg(pawl_clock_now_ns() - began_ns < TRAIN_HANG_NS, "%s",
                       train_read(train.out_path));
     }
@@ -115,7 +107,7 @@ static double measure_rate(bool kills, unsigned *kill_count)
                     life = life_count[0] + 1;
                 }
             }
-            listen_for(5 * PAWL_NS_PER_MS);
+            train_hear(&peer, 5 * PAWL_NS_PER_MS, keep_stats);
             now_ns = pawl_clock_now_ns();
         }
         rates[i] = (double)(step_count(1) - before) * 1e9 / (double)(now_ns - began_ns);

@@ -15,21 +15,13 @@ static struct pawl_peer peer;
 static struct pawl_stats_view stats; /* of the actor */
 static struct ledger_file ledger;
 
-/* Hears the hub for a while; keeps the actor's figures. */
-static void listen_for(uint64_t ns)
+/* Keeps the actor's figures. */
+static void keep_stats(struct pawl_peer_event *event)
 {
-    uint64_t until_ns = pawl_clock_now_ns() + ns;
-    struct pawl_peer_event event;
     struct pawl_err err = {0};
-    do {
-        ck_assert_int_eq(pawl_peer_poll(&peer, &event, &err), 0);
-        if (event.kind == PAWL_PEER_OFFER && event.offer.kind == PAWL_SEGMENT_STATS &&
-            event.offer.role == PAWL_ROLE_ACTOR)
-            ck_assert_msg(pawl_stats_attach(&stats, event.fds[0], &err) == 0, "%s", err.text);
-        pawl_peer_event_drop(&event);
-        if (event.kind == PAWL_PEER_NONE)
-            usleep(2000);
-    } while (pawl_clock_now_ns() < until_ns);
+    if (event->kind == PAWL_PEER_OFFER && event->offer.kind == PAWL_SEGMENT_STATS &&
+        event->offer.role == PAWL_ROLE_ACTOR)
+        ck_assert_msg(pawl_stats_attach(&stats, event->fds[0], &err) == 0, "%s", err.text);
 }
 
 static uint64_t count(const char *name)
@@ -48,7 +40,7 @@ static void join(void)
     ck_assert_msg(pawl_peer_open(&peer, &cfg, &err) == 0, "%s", err.text);
     uint64_t began_ns = pawl_clock_now_ns();
     while (!stats.rows || count("actor.env_steps") < 20) {
-        listen_for(10 * PAWL_NS_PER_MS);
+        train_hear(&peer, 10 * PAWL_NS_PER_MS, keep_stats);
         ck_assert_msg(pawl_clock_now_ns() - began_ns < TRAIN_HANG_NS, "%s",
                       train_read(train.out_path));
     }
@@ -69,7 +61,7 @@ START_TEST(a_stopped_learner_costs_a_paced_actor_no_step)
     uint64_t steps = count("actor.env_steps"), misses = count("actor.deadline_misses");
 
     ck_assert_int_eq(kill(learner->pid, SIGSTOP), 0);
-    listen_for(STOP_S * PAWL_NS_PER_S);
+    train_hear(&peer, STOP_S * PAWL_NS_PER_S, keep_stats);
     uint64_t steps_meanwhile = count("actor.env_steps") - steps;
     uint64_t misses_meanwhile = count("actor.deadline_misses") - misses;
     ck_assert_int_eq(kill(learner->pid, SIGCONT), 0);
@@ -80,7 +72,7 @@ START_TEST(a_stopped_learner_costs_a_paced_actor_no_step)
     ck_assert_uint_ge(steps_meanwhile + misses_meanwhile, STOP_S * 100 - 10);
     ck_assert_uint_gt(steps_meanwhile, 64 * 2); /* far more than the ring holds */
 
-    listen_for(300 * PAWL_NS_PER_MS);
+    train_hear(&peer, 300 * PAWL_NS_PER_MS, keep_stats);
     ck_assert_int_eq(kill(train.proc.pid, SIGTERM), 0);
     int code = train_wait(&train);
     ck_assert_msg(code == 130, "exit code %d: %s", code, train_read(train.out_path));

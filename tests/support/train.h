@@ -2,9 +2,10 @@
  * from outside and kill what they find.
  *
  *     struct train train;
- *     train_start(&train, PAWL_BIN_DIR "/pawl", folder, "[env]\ntype = \"dummy\"\n", (char
- * *[]){"run.seed=1", NULL}); train_find_children(&train); kill(train.children[i].pid, SIGKILL)
- * ... code = train_wait(&train);
+ *     train_start(&train, PAWL_BIN_DIR "/pawl", folder, config, words);
+ *     train_find_children(&train);
+ *     kill(train.children[i].pid, SIGKILL) ...
+ *     code = train_wait(&train);
  *
  * Whatever happens to the test, nothing stays: the run ends with its supervisor, and that with
  * the test.
@@ -28,6 +29,7 @@
 
 #include "runtime/clock.h"
 #include "runtime/proc.h"
+#include "shm/peer.h"
 
 #define TRAIN_CHILDREN_MAX 32
 #define TRAIN_HANG_NS      (40 * PAWL_NS_PER_S)
@@ -199,6 +201,22 @@ static inline bool train_has_processes(const struct train *train)
             return true;
     }
     return false;
+}
+
+/* Hears the hub for a while; what an event brings is dropped after the call. */
+static inline void train_hear(struct pawl_peer *peer, uint64_t ns,
+                              void (*on_event)(struct pawl_peer_event *event))
+{
+    uint64_t until_ns = pawl_clock_now_ns() + ns;
+    struct pawl_peer_event event;
+    struct pawl_err err = {0};
+    do {
+        TRAIN_DEMAND(pawl_peer_poll(peer, &event, &err) == 0, "%s", err.text);
+        on_event(&event);
+        pawl_peer_event_drop(&event);
+        if (event.kind == PAWL_PEER_NONE)
+            usleep(1000);
+    } while (pawl_clock_now_ns() < until_ns);
 }
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/installed.h"
 #include "support/test.h"
 
 static const struct pawl_door_cfg plain = {.thread_count = 3};
@@ -14,7 +15,7 @@ static const struct pawl_torch *open_fake(const char *kind, const struct pawl_do
 {
     char folder[1024];
     snprintf(folder, sizeof(folder), "%s/%s", PAWL_FAKE_DOORS, kind);
-    setenv(PAWL_DOOR_FOLDER_ENV, folder, 1);
+    setenv(PAWL_INSTALLED_ENV, folder, 1);
     *err = (struct pawl_err){0};
     return pawl_door_open(cfg, err);
 }
@@ -77,7 +78,7 @@ START_TEST(a_door_that_is_not_there_says_where_it_was_looked_for)
     char path[1024];
     snprintf(path, sizeof(path), "%s/none/pawl_torch.so: ", PAWL_FAKE_DOORS);
     assert_refused("none", ENOENT, path);
-    assert_refused("none", ENOENT, PAWL_DOOR_FOLDER_ENV);
+    assert_refused("none", ENOENT, PAWL_INSTALLED_ENV);
     ck_assert(!pawl_door_has(false));
 }
 END_TEST
@@ -85,7 +86,7 @@ END_TEST
 START_TEST(without_a_folder_named_the_ways_to_one_are_said)
 {
     struct pawl_err err = {0};
-    unsetenv(PAWL_DOOR_FOLDER_ENV); /* the folder of the tests holds no door */
+    unsetenv(PAWL_INSTALLED_ENV); /* the folder of the tests holds no door */
     ck_assert_ptr_null(pawl_door_open(&plain, &err));
     ck_assert_int_eq(err.code, ENOENT);
     ck_assert_ptr_nonnull(strstr(err.text, "../libexec/pawl"));

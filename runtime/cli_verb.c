@@ -1,0 +1,43 @@
+/* cli_verb.c: what most verbs begin and end with. */
+#include "runtime/cli.h"
+
+#include <unistd.h>
+
+#include "runtime/cfg.h"
+#include "runtime/json.h"
+
+#define JSON_BYTES_MAX ((size_t)64 << 20)
+
+int pawl_cli_open_cfg(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg)
+{
+    struct pawl_err err = {0};
+    struct pawl_cfg_source source = {
+        .path = path,
+        .environment = environ,
+        .words = cli->overrides,
+        .word_count = cli->override_count,
+    };
+    *cfg = NULL;
+    if (pawl_cfg_open(cfg, cli->program->tables, &source, &err) == 0)
+        return PAWL_EXIT_DONE;
+    if (!*cfg)
+        return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
+    pawl_cfg_problems_print(*cfg, cli->err);
+    return PAWL_EXIT_USAGE;
+}
+
+void pawl_cli_open_json(struct pawl_json_writer *json)
+{
+    pawl_json_open_growing(json, JSON_BYTES_MAX);
+    json->indent_count = 2;
+}
+
+int pawl_cli_print_json(struct pawl_cli *cli, struct pawl_json_writer *json)
+{
+    struct pawl_err err = {0};
+    const char *text = pawl_json_finish(json, NULL, &err);
+    if (text)
+        fprintf(cli->out, "%s\n", text);
+    pawl_json_close_writer(json);
+    return text ? PAWL_EXIT_DONE : pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
+}
