@@ -34,7 +34,8 @@ static const struct pawl_cfg_row rows[] = {
                      "s", "Time between two lines of metrics.jsonl."),
     PAWL_CFG_TEXT_ROW(
         LEARNER, "learner.start_from", start_from, "", 0,
-        "A checkpoint of Pawl or LeRobot whose parameters a new run begins with."),
+        "A checkpoint of Pawl or LeRobot whose parameters a new run begins with, and "
+        "its keys of the method where none are given."),
     PAWL_CFG_I64_ROW(LEARNER, "learner.publish_updates", publish_updates, 8, 0, 1000000,
                      "updates",
                      "The actors get new parameters after so many; 0: by time alone."),

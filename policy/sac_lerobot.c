@@ -206,7 +206,8 @@ static void put_config(const struct pawl_sac_texts *texts, struct pawl_json_writ
     const struct pawl_sac_model *model = texts->model;
 
     pawl_json_begin_object(out, key);
-    pawl_json_put_string(out, "type", model->is_plain ? "pawl_sac_plain" : "sac");
+    pawl_json_put_string(out, "type",
+                         model->is_plain ? PAWL_SAC_PLAIN_TYPE : PAWL_SAC_LEROBOT_TYPE);
     pawl_json_put_i64(out, "n_obs_steps", 1);
     put_features(out, model);
     pawl_json_put_string(out, "device", texts->device);

@@ -1,6 +1,8 @@
 /* sac_lerobot.h: how LeRobot 0.4.4 reads what SAC has learnt: config.json and train_config.json
  * for its SACConfig, and the names of its state dict under which a tensor is found too.
  *
+ * And back: what a config.json says of [policy.sac] (sac_recall.c).
+ *
  * A "plain" network is none of LeRobot's: its config.json has a type of ours, which LeRobot
  * refuses by name.
  */
@@ -9,6 +11,9 @@
 
 #include "policy/sac_model.h"
 #include "policy/trainer.h"
+
+#define PAWL_SAC_LEROBOT_TYPE "sac" /* of config.json */
+#define PAWL_SAC_PLAIN_TYPE   "pawl_sac_plain"
 
 struct pawl_sac_texts {
     const struct pawl_sac_model *model;
@@ -24,6 +29,10 @@ struct pawl_sac_texts {
 int pawl_sac_texts_open(struct pawl_sac_texts *texts, const struct pawl_sac_model *model,
                         const struct pawl_trainer_setup *setup, struct pawl_err *err);
 void pawl_sac_texts_close(struct pawl_sac_texts *texts);
+
+/* pawl_trainer_ops.recall. */
+int pawl_sac_recall(struct pawl_trainer_words *words, const char *text, size_t length_bytes,
+                    const char *source, struct pawl_err *err);
 
 /* One JSON object; the writer's own errors are its finish's affair. */
 int pawl_sac_texts_write(const struct pawl_sac_texts *texts, enum pawl_trainer_text which,

@@ -553,4 +553,5 @@ const struct pawl_trainer_ops pawl_sac_trainer = {
     .aliases = sac_trainer_aliases,
     .optimizers = sac_trainer_optimizers,
     .describe = sac_trainer_describe,
+    .recall = pawl_sac_recall,
 };

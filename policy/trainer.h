@@ -75,6 +75,15 @@ enum pawl_trainer_text {
     PAWL_TRAINER_TRAIN_CONFIG, /* pretrained_model/train_config.json */
 };
 
+#define PAWL_TRAINER_WORDS_MAX  48u
+#define PAWL_TRAINER_WORD_BYTES 512u
+
+/* Overrides of the configuration, KEY=VALUE each. */
+struct pawl_trainer_words {
+    uint32_t count;
+    char words[PAWL_TRAINER_WORDS_MAX][PAWL_TRAINER_WORD_BYTES];
+};
+
 struct pawl_trainer_ops {
     /* Allocates all that update() needs, and sets first values: the same for the same seed. On
      * failure *trainer is NULL. */
@@ -115,6 +124,12 @@ struct pawl_trainer_ops {
                                                        size_t *count);
     int (*describe)(const struct pawl_trainer *trainer, enum pawl_trainer_text which,
                     struct pawl_json_writer *writer, struct pawl_err *err);
+
+    /* The other way: what a config.json says of this method's keys, for
+     * a run that begins with what was learnt there. `source` names the text in errors. NULL:
+     * nothing is taken from there. */
+    int (*recall)(struct pawl_trainer_words *words, const char *text, size_t length_bytes,
+                  const char *source, struct pawl_err *err);
 };
 
 #endif

@@ -132,12 +132,18 @@ static int load(struct pawl_cfg *cfg, const struct pawl_cfg_source *source)
     int code = 0;
 
     cfg->has_other_tables = source->has_other_tables;
-    if (source->path)
+    if (source->base) {
+        cfg->base_origin = source->base->origin;
+        code = pawl_cfg_load_words(cfg, PAWL_CFG_LAYER_BASE, source->base->word_count,
+                                   source->base->words);
+    }
+    if (code == 0 && source->path)
         code = pawl_cfg_load_file(cfg, source->path);
     if (code == 0 && source->environment)
         code = pawl_cfg_load_environment(cfg, source->environment);
     if (code == 0)
-        code = pawl_cfg_load_words(cfg, source->word_count, source->words);
+        code =
+            pawl_cfg_load_words(cfg, PAWL_CFG_LAYER_WORDS, source->word_count, source->words);
     return code;
 }
 

@@ -24,7 +24,8 @@
  *     const struct pawl_ring_cfg *ring = pawl_cfg_fields(cfg, &pawl_ring_table);
  *     pawl_cfg_close(cfg);
  *
- * Lowest first, values come from: the row's default, the files named by `extends`, the file,
+ * Lowest first, values come from: the row's default, what the run begins with (a checkpoint,
+ * say, that has a configuration of its own), the files named by `extends`, the file,
  * the environment (PAWL__RING__CAPACITY=2048), the command line (--ring.capacity=2048,
  * --ring.timeout-s 2, ring.capacity=2048). The right-hand side is TOML; a bare word is a text
  * where the row says text. Tables called `x-...` at the top of a file are ignored.
@@ -206,6 +207,13 @@ int pawl_cfg_tables_check(const struct pawl_cfg_table *const *tables, struct paw
  * of them is not allowed by its own row. */
 int pawl_cfg_default(const struct pawl_cfg_table *table, void *fields, struct pawl_err *err);
 
+/* What a run begins with, and whose it is, for people: "runs/x/config.json". */
+struct pawl_cfg_base {
+    char *const *words; /* KEY=VALUE each */
+    int word_count;
+    const char *origin;
+};
+
 /* Where values come from; each member may be zero. Borrowed for the call to open, except that
  * the words and the environment have to outlive the configuration: origins point to them. */
 struct pawl_cfg_source {
@@ -213,6 +221,8 @@ struct pawl_cfg_source {
     char *const *environment; /* as environ; names that begin with PAWL__ are read */
     char *const *words;       /* of the command line, overrides only, in their order */
     int word_count;
+
+    const struct pawl_cfg_base *base; /* beneath the file; has to outlive it likewise */
 
     /* The file may have tables that are not in `tables`: a program reads its part of what
      * another one has checked as a whole, as the roles of a run do. */

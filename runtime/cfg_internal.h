@@ -16,6 +16,7 @@
 
 enum pawl_cfg_layer {
     PAWL_CFG_LAYER_DEFAULT,
+    PAWL_CFG_LAYER_BASE,
     PAWL_CFG_LAYER_FILE,
     PAWL_CFG_LAYER_ENVIRONMENT,
     PAWL_CFG_LAYER_WORDS,
@@ -27,7 +28,7 @@ struct pawl_cfg_mark {
     uint32_t file_index;           /* FILE */
     struct pawl_toml_place key_at; /* FILE: where the key is; line 0: the file as a whole */
     struct pawl_toml_place at;     /* FILE: what the caret points at */
-    const char *word;              /* ENVIRONMENT: "NAME=value"; WORDS: the word */
+    const char *word;              /* ENVIRONMENT: "NAME=value"; WORDS, BASE: the word */
     const char *next_word;         /* WORDS: the value of `--key value`; otherwise NULL */
 };
 
@@ -67,6 +68,7 @@ struct pawl_cfg {
     uint32_t file_count;
     struct pawl_cfg_problem *problems; /* room for PAWL_CFG_PROBLEM_MAX */
     size_t problem_count;              /* those beyond the room are counted only */
+    const char *base_origin;           /* of LAYER_BASE */
     bool has_other_tables;             /* of the file, ignored */
     bool is_incomplete; /* a part of a file was not TOML and its values are missing */
     char scratch[PAWL_CFG_TEXT_BYTES_MAX]; /* one value, while it is compared or quoted */
@@ -133,6 +135,7 @@ int pawl_cfg_toml_open(struct pawl_cfg *cfg, uint32_t file_index, struct pawl_to
 /* cfg_load.c, cfg_override.c: one layer each; problems are added. -ENOMEM or 0. */
 int pawl_cfg_load_file(struct pawl_cfg *cfg, const char *path);
 int pawl_cfg_load_environment(struct pawl_cfg *cfg, char *const *environment);
-int pawl_cfg_load_words(struct pawl_cfg *cfg, int word_count, char *const *words);
+int pawl_cfg_load_words(struct pawl_cfg *cfg, enum pawl_cfg_layer layer, int word_count,
+                        char *const *words);
 
 #endif

@@ -142,13 +142,14 @@ static int set(struct pawl_cfg *cfg, const char *key, const char *value,
     return set_toml(cfg, slot, value, mark);
 }
 
-int pawl_cfg_load_words(struct pawl_cfg *cfg, int word_count, char *const *words)
+int pawl_cfg_load_words(struct pawl_cfg *cfg, enum pawl_cfg_layer layer, int word_count,
+                        char *const *words)
 {
     struct override override;
     int code = 0;
 
     for (int i = 0; i < word_count && code == 0; i += override.word_count) {
-        struct pawl_cfg_mark mark = {.layer = PAWL_CFG_LAYER_WORDS, .word = words[i]};
+        struct pawl_cfg_mark mark = {.layer = layer, .word = words[i]};
         char subject[256];
 
         override.word_count = 1;

@@ -67,6 +67,10 @@ void pawl_cfg_mark_origin(const struct pawl_cfg *cfg, const struct pawl_cfg_mark
     case PAWL_CFG_LAYER_DEFAULT:
         snprintf(text, text_bytes, "default");
         break;
+    case PAWL_CFG_LAYER_BASE:
+        pawl_text_plain(cfg->base_origin, strlen(cfg->base_origin), path, sizeof(path));
+        snprintf(text, text_bytes, "%s", path);
+        break;
     case PAWL_CFG_LAYER_FILE:
         pawl_text_plain(cfg->files[mark->file_index].path,
                         strlen(cfg->files[mark->file_index].path), path, sizeof(path));
@@ -287,6 +291,10 @@ static void place_text(const struct pawl_cfg *cfg, const struct pawl_cfg_mark *m
     switch (mark->layer) {
     case PAWL_CFG_LAYER_DEFAULT:
         snprintf(text, text_bytes, "default");
+        break;
+    case PAWL_CFG_LAYER_BASE:
+        pawl_text_plain(cfg->base_origin, strlen(cfg->base_origin), path, sizeof(path));
+        snprintf(text, text_bytes, "%s", path);
         break;
     case PAWL_CFG_LAYER_FILE:
         pawl_text_plain(from, strlen(from), path, sizeof(path));

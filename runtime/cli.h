@@ -46,6 +46,7 @@ enum pawl_exit {
 #define PAWL_CLI_OPERANDS_ANY (-1) /* operand_max: no limit */
 
 struct pawl_cfg;
+struct pawl_cfg_base;
 struct pawl_cli;
 struct pawl_cfg_table;
 struct pawl_json_writer;
@@ -156,6 +157,10 @@ const struct pawl_cfg_table *pawl_cli_table(const struct pawl_cli *cli, const ch
  * Where it is wrong, prints all that is and returns the exit code; *cfg is the caller's to
  * close in all cases. */
 int pawl_cli_open_cfg(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg);
+
+/* The same on top of a base, which has to stay. */
+int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
+                         const char *path, struct pawl_cfg **cfg);
 
 /* A writer for what a verb prints with --json. print() prints what it holds, closes it and
  * returns the exit code. */

@@ -10,12 +10,19 @@
 
 int pawl_cli_open_cfg(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg)
 {
+    return pawl_cli_open_cfg_on(cli, NULL, path, cfg);
+}
+
+int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
+                         const char *path, struct pawl_cfg **cfg)
+{
     struct pawl_err err = {0};
     struct pawl_cfg_source source = {
         .path = path,
         .environment = environ,
         .words = cli->overrides,
         .word_count = cli->override_count,
+        .base = base,
     };
     *cfg = NULL;
     if (pawl_cfg_open(cfg, cli->program->tables, &source, &err) == 0)

@@ -3,14 +3,15 @@
 
     to LeRobot    SACPolicy.from_pretrained takes a checkpoint of Pawl strictly; for stored observations
                   its most likely actions are those of Pawl's actor; its optimizers take up their states
-    to Pawl       learner.start_from takes what LeRobot's own functions saved, every number of it, goes on
-                  learning, and the result is again one that LeRobot takes
+    to Pawl       learner.start_from takes what LeRobot's own functions saved, every number of it and its
+                  configuration, goes on learning, and the result is again one that LeRobot takes
 
 To be run with the Python of the environment that ../bench/peers/sac.py --install makes. --bin is where
 pawl is, --act is interop_act. Prints the largest differences as `name value unit`.
 """
 
 import argparse
+import json
 import pathlib
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from lerobot.configs.types import FeatureType, PolicyFeature  # noqa: E402
 from lerobot.policies.sac.configuration_sac import (  # noqa: E402
     ActorNetworkConfig,
     CriticNetworkConfig,
+    PolicyConfig,
     SACConfig,
 )
 from lerobot.policies.sac.modeling_sac import SACPolicy  # noqa: E402
@@ -42,12 +44,31 @@ CASES = {
     "state": {"choices": 0, "shared_encoder": True},
     "own_encoder": {"choices": 0, "shared_encoder": False},
     "gripper": {"choices": 3, "shared_encoder": True},
-}
+    "options": {"choices": 3, "shared_encoder": True, "more": {
+        "policy": {"std_min": 0.25, "std_max": 2.0, "init_final": 0.5},
+        "actor": {"activate_final": False},
+        "critic": {"final_activation": "Tanh"},
+        "discrete_critic": {"hidden_dims": [24], "activate_final": False},
+        "": {"discount": 0.9, "temperature_init": 0.01, "num_critics": 3, "num_subsample_critics": 2,
+             "critic_lr": 1e-3, "actor_lr": 2e-3, "temperature_lr": 5e-3, "utd_ratio": 2, "policy_update_freq": 2,
+             "target_entropy": -1.25, "use_backup_entropy": False, "grad_clip_norm": 10.0,
+             "critic_target_update_weight": 0.01},
+    }},
+}  # fmt: skip
 
 
 def check(is_so, what):
     if not is_so:
         sys.exit(f"checkpoint.py: {what}")
+
+
+def more_words(case):
+    """The case's keywords of LeRobot as keys of Pawl."""
+    for part, keywords in case.get("more", {}).items():
+        named = "" if part in ("", "policy") else f"{part}_"
+        for name, value in keywords.items():
+            name = "hidden" if name == "hidden_dims" else name
+            yield f"policy.sac.{named}{name}={value if isinstance(value, str) else json.dumps(value)}"
 
 
 class Pawl:
@@ -60,16 +81,18 @@ class Pawl:
         self.network = [
             "policy.type=sac", "policy.sac.network=lerobot", f"policy.sac.hidden={HIDDEN}",
             f"policy.sac.latent_dim={LATENT}", f"policy.sac.shared_encoder={str(case['shared_encoder']).lower()}",
+            *more_words(case),
         ]  # fmt: skip
 
-    def train(self, name, steps, *overrides):
-        """The run's last checkpoint."""
+    def train(self, name, steps, start_from=None):
+        """The run's last checkpoint. One that starts from another is told nothing of the networks."""
+        overrides = [f"learner.start_from={start_from}"] if start_from else self.network
         done = subprocess.run(
             [self.args.bin / "pawl", "train", self.folder / "empty.toml", f"run.dir={self.folder}/runs",
              f"run.name={name}", f"run.steps={steps}", "env.type=dummy", "env.dummy.steps_max=50",
              f"env.dummy.choice_count={self.case['choices']}",
              f"policy.num_discrete_actions={self.case['choices']}", "learner.learning_starts=100",
-             "learner.batch_size=32", *self.network, *overrides],
+             "learner.batch_size=32", *overrides],
             capture_output=True, text=True, timeout=GUARD_S,
         )  # fmt: skip
         check(done.returncode == 0, f"pawl train: {done.returncode}\n{done.stdout}{done.stderr}")
@@ -152,11 +175,14 @@ def to_lerobot(pawl, checkpoint, observations):
 
 def save_lerobots(folder, case, step, is_compiled):
     torch.manual_seed(5)
-    choices = case["choices"]
+    choices, more = case["choices"], case.get("more", {})
+    hidden = {"hidden_dims": HIDDEN}
     nets = {
-        "actor_network_kwargs": ActorNetworkConfig(hidden_dims=HIDDEN),
-        "critic_network_kwargs": CriticNetworkConfig(hidden_dims=HIDDEN),
-        "discrete_critic_network_kwargs": CriticNetworkConfig(hidden_dims=HIDDEN),
+        "actor_network_kwargs": ActorNetworkConfig(**hidden | more.get("actor", {})),
+        "critic_network_kwargs": CriticNetworkConfig(**hidden | more.get("critic", {})),
+        "discrete_critic_network_kwargs": CriticNetworkConfig(**hidden | more.get("discrete_critic", {})),
+        "policy_kwargs": PolicyConfig(**more.get("policy", {})),
+        **more.get("", {}),
     }
     policy = SACPolicy(SACConfig(
         input_features={"observation.state": PolicyFeature(FeatureType.STATE, (OBS,))},
@@ -187,22 +213,36 @@ def tensors_of(checkpoint):
     }  # fmt: skip
 
 
+def config_of(checkpoint):
+    """What Pawl has keys for."""
+    config = json.loads((checkpoint / "pretrained_model" / "config.json").read_text())
+    others = {
+        "device", "storage_device", "normalization_mapping", "dataset_stats", "use_torch_compile", "push_to_hub",
+        "input_features", "output_features",
+    }  # fmt: skip
+    return {key: value for key, value in config.items() if key not in others}
+
+
 def to_pawl(pawl, theirs, observations):
     before = tensors_of(theirs)
-    taken = pawl.train("taken", 50, f"learner.start_from={theirs}")  # ends before learning starts
+    taken = pawl.train("taken", 50, theirs)  # ends before learning starts
+    mine, wanted = config_of(taken), config_of(theirs)
+    for key, value in mine.items():
+        check(value == wanted[key], f"config.json: {key} is {value} after Pawl took it up, not {wanted[key]}")
     after = tensors_of(taken)
     check(sorted(before) == sorted(after), f"other tensors: {sorted(set(before) ^ set(after))}")
     for name, x in before.items():
         check(torch.equal(x, after[name]), f"{name} is another after Pawl took it up")
 
     # A new run counts its own updates; what Adam counts goes on.
-    learnt = pawl.train("learnt", 100 + UPDATES, f"learner.start_from={theirs}")
+    learnt = pawl.train("learnt", 100 + UPDATES, theirs)
     check(int(learnt.name) == UPDATES, f"update {learnt.name} instead of {UPDATES}")
     later = tensors_of(learnt)
     check(all(torch.isfinite(x).all() for x in later.values()), "a number that is none")
     for name in (name for name in before if name.endswith("/step")):
         count = later[name] - before[name]
-        check((count == UPDATES).all(), f"{name} is {later[name]} after {before[name]}")
+        batches = wanted["utd_ratio"] if "critic" in name else 1
+        check((count == UPDATES * batches).all(), f"{name} is {later[name]} after {before[name]}")
     same = [name for name, x in before.items() if x.numel() > 1 and torch.equal(x, later[name])]
     check(not same, f"not learnt: {same}")
     return to_lerobot(pawl, learnt, observations)

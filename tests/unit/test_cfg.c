@@ -79,6 +79,35 @@ START_TEST(without_a_source_every_key_has_its_default)
 }
 END_TEST
 
+START_TEST(what_a_run_begins_with_is_beneath_what_is_said)
+{
+    char *base[] = {"ring.capacity=64", "ring.offset=-2", "env.name=arm"};
+    const struct pawl_cfg_base there = {
+        .words = base, .word_count = 3, .origin = "there/config.json"};
+    struct pawl_cfg_source source = {.path = "test.toml", .base = &there};
+    struct pawl_cfg *cfg;
+    sample_folder_open();
+    sample_write("test.toml", "[ring]\noffset = -3\n");
+    ck_assert_int_eq(pawl_cfg_open(&cfg, sample_tables, &source, NULL), 0);
+    ck_assert_int_eq(ring_of(cfg)->capacity, 64);
+    ck_assert_str_eq(origin_of(cfg, "ring.capacity"), "there/config.json");
+    ck_assert_str_eq(env_of(cfg)->name, "arm");
+    ck_assert_int_eq(ring_of(cfg)->offset, -3);
+    ck_assert_str_eq(origin_of(cfg, "ring.offset"), "test.toml:2");
+    pawl_cfg_close(cfg);
+
+    base[0] = "ring.capacity=65";
+    ck_assert_int_eq(pawl_cfg_open(&cfg, sample_tables, &source, NULL), -EINVAL);
+    char *text = sample_print(pawl_cfg_problems_print, cfg);
+    ck_assert_str_eq(text, "there/config.json: error: 'ring.capacity' must be a power of two "
+                           "between 64 and 1048576, got 65\n  nearest: 64\n1 error; nothing "
+                           "was started.   see: pawl config schema ring\n");
+    free(text);
+    pawl_cfg_close(cfg);
+    sample_folder_close();
+}
+END_TEST
+
 START_TEST(a_later_layer_wins_and_is_named)
 {
     char *environment[] = {"PATH=/bin", "PAWL__RING__BATCH=4", "PAWL__ENV__FPS=4", NULL};
@@ -332,6 +361,7 @@ END_TEST
 
 PAWL_TEST_MAIN("cfg", a_part_of_a_file_is_read_where_others_know_the_rest,
                without_a_source_every_key_has_its_default, a_later_layer_wins_and_is_named,
+               what_a_run_begins_with_is_beneath_what_is_said,
                a_file_is_extended_relative_to_itself_and_in_order,
                three_spellings_of_an_override_mean_the_same,
                what_is_no_override_is_left_to_others,
