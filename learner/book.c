@@ -84,8 +84,9 @@ fail:
 
 void pawl_book_close(struct pawl_book *book)
 {
-    if (book->episodes.io)
-        (void)pawl_linefile_sync(&book->episodes, NULL);
+    struct pawl_err err = {0};
+    if (book->episodes.io && pawl_linefile_sync(&book->episodes, &err) != 0)
+        pawl_log_warn("cannot be made durable", "file=%s error=%s", episodes_name, err.text);
     pawl_linefile_close(&book->episodes);
     pawl_linefile_close(&book->ledger);
     free(book->text);
