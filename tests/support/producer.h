@@ -29,11 +29,11 @@ struct producer {
     unsigned char data[256];
 };
 
-/* name: of the observation, so that a test can have another spec. */
-static inline void producer_open_as(struct producer *producer, uint32_t slot_count,
-                                    const char *name, uint32_t policy)
+/* name: of the observation, so that a test can have another spec. cfg: of the ring, but for
+ * what the spec says. */
+static inline void producer_open_with(struct producer *producer, const char *name,
+                                      struct pawl_ring_cfg cfg)
 {
-    struct pawl_ring_cfg cfg = pawl_ring_default_cfg();
     struct pawl_err err = {0};
     static char text[PAWL_SPEC_TEXT_BYTES];
     struct pawl_spec *spec = &producer->spec;
@@ -47,14 +47,21 @@ static inline void producer_open_as(struct producer *producer, uint32_t slot_cou
     pawl_spec_add(spec, PAWL_RECORD_SUCCESS_NAME, PAWL_BOOL, 0, NULL, &err);
     pawl_spec_add(spec, PAWL_RECORD_INTERVENTION_NAME, PAWL_BOOL, 0, NULL, &err);
     ck_assert_msg(err.code == 0, "%s", err.text);
-    cfg.slot_count = slot_count;
     cfg.data_bytes = (uint32_t)spec->record_bytes;
-    cfg.policy = policy;
     cfg.label = "test";
     cfg.spec = text;
     cfg.spec_bytes = pawl_spec_text(spec, text);
     ck_assert_msg(pawl_ring_create(&producer->tx, &producer->segment, &cfg, &err) == 0, "%s",
                   err.text);
+}
+
+static inline void producer_open_as(struct producer *producer, uint32_t slot_count,
+                                    const char *name, uint32_t policy)
+{
+    struct pawl_ring_cfg cfg = pawl_ring_default_cfg();
+    cfg.slot_count = slot_count;
+    cfg.policy = policy;
+    producer_open_with(producer, name, cfg);
 }
 
 static inline void producer_open(struct producer *producer, uint32_t slot_count)

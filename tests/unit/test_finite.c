@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "support/test.h"
@@ -22,6 +23,7 @@ static void make(void)
     pawl_spec_add(&spec, "extra.b", PAWL_F16, 0, NULL, &err);
     pawl_spec_add(&spec, "extra.c", PAWL_BF16, 0, NULL, &err);
     pawl_spec_add(&spec, "extra.d", PAWL_I64, 0, NULL, &err);
+    pawl_spec_add(&spec, "extra.e", PAWL_BOOL, 1, (uint32_t[]){3}, &err);
     ck_assert_msg(err.code == 0, "%s", err.text);
     pawl_finite_make(&checks, &spec);
 }
@@ -54,6 +56,11 @@ START_TEST(what_is_no_number_is_named_by_its_field)
     expect("extra.b", 0, &(uint16_t){0x7c01}, 2, "extra.b is nan");
     expect("extra.c", 0, &(uint16_t){0x7f80}, 2, "extra.c is infinite");
     expect("extra.c", 0, &(uint16_t){0xffc0}, 2, "extra.c is nan");
+    for (uint32_t i = 0; i < 3; i++) {
+        char sentence[64];
+        snprintf(sentence, sizeof(sentence), "extra.e[%u] is neither 0 nor 1", i);
+        expect("extra.e", i, &(uint8_t){4}, 1, sentence);
+    }
 }
 END_TEST
 
@@ -73,8 +80,8 @@ END_TEST
 START_TEST(fields_side_by_side_are_one_span)
 {
     make();
-    /* obs.state; action and reward; terminated; a; b; c */
-    ck_assert_uint_eq(checks.span_count, 6);
+    /* obs.state; action and reward; terminated; a; b; c; e */
+    ck_assert_uint_eq(checks.span_count, 7);
     ck_assert_uint_eq(checks.spans[1].count, 3);
 }
 END_TEST

@@ -78,9 +78,39 @@ START_TEST(a_good_state_in_between_counts_as_progress)
 }
 END_TEST
 
+START_TEST(high_gradients_count_in_a_row_alone)
+{
+    judge_many(50, false, 1.0);
+    for (uint32_t i = 1; i < 3 * PAWL_GUARD_HIGH_MAX; i++) {
+        double norm = i % PAWL_GUARD_HIGH_MAX == 0 ? 1.0 : 101.0;
+        ck_assert_int_eq(judge_many(1, false, norm), PAWL_GUARD_GO_ON);
+    }
+}
+END_TEST
+
+START_TEST(a_high_gradient_puts_off_the_good_state)
+{
+    judge_many(PAWL_GUARD_GOOD_COUNT - 1, false, 1.0);
+    judge_many(1, false, 101.0);
+    ck_assert_int_eq(judge_many(PAWL_GUARD_GOOD_COUNT - 1, false, 1.0), PAWL_GUARD_GO_ON);
+    ck_assert_int_eq(judge_many(1, false, 1.0), PAWL_GUARD_GOOD);
+}
+END_TEST
+
+START_TEST(after_going_back_trouble_counts_from_nothing)
+{
+    judge_many(50, false, 1.0);
+    ck_assert_int_eq(judge_many(PAWL_GUARD_HIGH_MAX, false, 101.0), PAWL_GUARD_ROLL_BACK);
+    ck_assert_int_eq(judge_many(PAWL_GUARD_HIGH_MAX - 1, false, 101.0), PAWL_GUARD_GO_ON);
+    ck_assert_int_eq(judge_many(1, false, 101.0), PAWL_GUARD_ROLL_BACK);
+}
+END_TEST
+
 PAWL_TEST_MAIN("guard", a_hundred_updates_without_trouble_make_a_good_state,
                three_updates_in_a_row_that_are_not_finite_go_back,
                twenty_gradients_far_above_their_mean_go_back,
                a_gradient_that_grows_slowly_is_no_trouble, a_state_in_trouble_is_not_good,
                three_times_back_without_progress_is_the_end,
-               a_good_state_in_between_counts_as_progress)
+               a_good_state_in_between_counts_as_progress, high_gradients_count_in_a_row_alone,
+               a_high_gradient_puts_off_the_good_state,
+               after_going_back_trouble_counts_from_nothing)

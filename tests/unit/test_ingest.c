@@ -251,6 +251,32 @@ START_TEST(the_quarantine_has_a_bound)
     ck_assert_int_gt(full.st_size, before.st_size);
     ck_assert_int_eq(later.st_size, full.st_size);
     ck_assert_int_le(later.st_size, PAWL_QUARANTINE_BYTES_MAX);
+    ck_assert_int_eq(unlink(scratch_path(&scratch, PAWL_QUARANTINE_NAME)), 0);
+    producer_step(&actor, 0, 0, 200, NAN, 0);
+    drain_all();
+    ck_assert_int_eq(access(scratch_path(&scratch, PAWL_QUARANTINE_NAME), F_OK), -1); /* over */
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(of_a_large_record_the_first_bytes_are_kept)
+{
+    static unsigned char data[3 * PAWL_QUARANTINE_DATA_BYTES];
+    static const uint8_t epoch[PAWL_HUB_EPOCH_BYTES];
+    const struct pawl_ring_record record = {.bytes = sizeof(data)};
+    const struct pawl_quarantine_case refused = {.epoch = epoch,
+                                                 .record = &record,
+                                                 .data = data,
+                                                 .data_bytes = sizeof(data),
+                                                 .reason = "a test"};
+    struct pawl_quarantine quarantine = {0};
+    open_one(64);
+    memset(data, 0xab, sizeof(data));
+    pawl_quarantine_add(&quarantine, pawl_io_sys(), scratch.path, &actor.spec, &refused);
+    pawl_quarantine_close(&quarantine);
+    const char *at = strstr(read_lines(PAWL_QUARANTINE_NAME), "\"data\":\"");
+    ck_assert_ptr_nonnull(at);
+    ck_assert_uint_eq(strspn(at + 8, "ab"), 2 * PAWL_QUARANTINE_DATA_BYTES);
     scratch_close(&scratch);
 }
 END_TEST
@@ -690,6 +716,41 @@ START_TEST(what_a_broken_ring_held_is_kept_with_the_reason)
 }
 END_TEST
 
+START_TEST(a_record_with_another_checksum_breaks_its_ring)
+{
+    struct pawl_ring_cfg cfg = pawl_ring_default_cfg();
+    scratch_open(&scratch);
+    const struct pawl_ingest_cfg here = cfg_here();
+    open_with(&here);
+    cfg.slot_count = 64;
+    cfg.has_checksums = true;
+    producer_open_with(&actor, "obs.state", cfg);
+    struct pawl_ingest_ring *ring = add(&actor, 1);
+    producer_step(&actor, 0, 0, 0, 1.0f, 0);
+    producer_step(&actor, 0, 0, 1, 1.0f, 0);
+    pawl_ring_tx_slot(&actor.tx, 1)->data[2] ^= 1;
+    drain_all();
+    ck_assert_int_eq(ring->state, PAWL_INGEST_BROKEN);
+    ck_assert_uint_eq(totals()->step_count, 1);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(lanes_of_a_ring_that_has_ended_are_free_for_the_next)
+{
+    struct pawl_ingest_ring *ring = open_one(64);
+    for (uint32_t lane = 0; lane < 5; lane++)
+        producer_step(&actor, lane, 0, 0, 1.0f, 0);
+    drain_all();
+    pawl_ingest_ring_gone(ring);
+    drain_all();
+    ck_assert_int_eq(ring->state, PAWL_INGEST_ENDED);
+    for (uint32_t i = 0; i < ingest.tally.lanes_end; i++)
+        ck_assert_uint_eq(pawl_tally_lane(&ingest.tally, i)->ring_id, 0);
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(the_ledger_has_every_record_once)
 {
     open_one(64);
@@ -808,8 +869,8 @@ PAWL_TEST_MAIN(
     records_are_given_back_by_the_next_drain,
     what_is_no_number_is_refused_and_its_neighbours_are_not,
     a_refused_record_is_kept_with_its_reason, the_quarantine_has_a_bound,
-    what_a_broken_ring_held_is_kept_with_the_reason, a_record_without_a_form_is_refused,
-    a_ring_with_another_spec_is_refused_with_the_field,
+    what_a_broken_ring_held_is_kept_with_the_reason, of_a_large_record_the_first_bytes_are_kept,
+    a_record_without_a_form_is_refused, a_ring_with_another_spec_is_refused_with_the_field,
     more_rings_than_there_is_room_for_are_refused, an_episode_that_is_given_up_is_cut,
     missing_steps_are_gaps_unless_the_writer_may_give_them_up,
     a_gone_ring_is_drained_and_its_episodes_are_cut, a_successor_counts_each_record_once,
@@ -820,5 +881,7 @@ PAWL_TEST_MAIN(
     a_ledger_waits_for_the_disk_and_nothing_is_lost,
     a_ring_that_cannot_be_ended_for_a_full_disk_is_no_work, the_goal_is_reached_exactly,
     in_lock_step_nobody_is_let_beyond_the_goal,
-    a_writer_that_breaks_the_protocol_is_read_no_more, the_ledger_has_every_record_once,
+    a_writer_that_breaks_the_protocol_is_read_no_more,
+    a_record_with_another_checksum_breaks_its_ring,
+    lanes_of_a_ring_that_has_ended_are_free_for_the_next, the_ledger_has_every_record_once,
     taking_records_allocates_nothing)

@@ -361,6 +361,81 @@ START_TEST(a_load_into_a_store_that_is_not_empty_is_refused)
 }
 END_TEST
 
+START_TEST(no_frame_of_the_window_goes_with_an_old_file)
+{
+    struct pawl_journal_cfg cfg = small_cfg();
+    cfg.chunk_bytes_max = 100; /* a frame each */
+    cfg.file_bytes_max = 700;
+    open_disk();
+    open_store(20);
+    open_journal(&cfg);
+    for (int i = 0; i < 200; i++) {
+        put(1);
+        flush();
+        turns(4);
+        load(&mem.io, 20, replay.head);
+        ck_assert_uint_eq(loaded.frames, pawl_replay_size(&replay));
+        ck_assert_uint_eq(loaded.empty, 0);
+        pawl_replay_close(&other);
+    }
+    ck_assert_uint_gt(journal.counts.removed_files, 5);
+    close_all();
+}
+END_TEST
+
+START_TEST(a_name_that_somebody_else_has_taken_is_passed_over)
+{
+    struct pawl_journal_cfg cfg = small_cfg();
+    open_disk();
+    open_store(500);
+    open_journal(&cfg);
+    pawl_io_close(&mem.io, pawl_io_open(&mem.io, PAWL_IO_CWD, "run/replay/000000000000.journal",
+                                        O_RDWR | O_CREAT, 0600));
+    put(50);
+    flush();
+    ck_assert_uint_eq(pawl_journal_durable_head(&journal), 50);
+    ck_assert_uint_eq(journal.counts.failures, 0);
+    close_all();
+}
+END_TEST
+
+/* A chunk of the past behind a torn one must not come back once the torn one is written over.
+ */
+START_TEST(nothing_behind_a_torn_chunk_comes_back)
+{
+    const struct pawl_journal_cfg cfg = small_cfg();
+    uint64_t size_bytes, chunk_bytes = 0;
+    unsigned char byte;
+    open_disk();
+    open_store(500);
+    open_journal(&cfg);
+    for (int i = 0; i < 2; i++) {
+        chunk_bytes = journal.counts.bytes;
+        put(10);
+        flush();
+    }
+    pawl_journal_close(&journal);
+    int fd = pawl_io_open(&mem.io, PAWL_IO_CWD, "run/replay/000000000000.journal", O_RDWR, 0);
+    ck_assert_int_eq(pawl_io_size(&mem.io, fd, &size_bytes), 0);
+    uint64_t at = size_bytes - chunk_bytes - 20; /* in the frames of the first */
+    ck_assert_int_eq(pawl_io_read_up_to(&mem.io, fd, &byte, 1, at), 1);
+    byte ^= 0x10;
+    ck_assert_int_eq(pawl_io_write_all(&mem.io, fd, &byte, 1, at), 0);
+    pawl_io_close(&mem.io, fd);
+
+    pawl_replay_close(&replay);
+    open_store(500); /* a resumed run that has nothing else */
+    observation = 5000.0f;
+    open_journal(&cfg);
+    put(10);
+    flush();
+    load(&mem.io, 500, PAWL_REPLAY_NONE);
+    ck_assert_uint_eq(loaded.frames, 10);
+    expect_same(0, 10);
+    close_all();
+}
+END_TEST
+
 PAWL_TEST_MAIN("journal", what_was_written_comes_back_with_its_links,
                frames_below_a_head_alone_are_loaded, a_smaller_store_gets_the_newest,
                a_head_beyond_what_is_there_leaves_empty_places,
@@ -372,4 +447,7 @@ PAWL_TEST_MAIN("journal", what_was_written_comes_back_with_its_links,
                files_that_nobody_wants_are_removed, what_a_checkpoint_needs_is_kept,
                the_kernels_queue_writes_the_same, any_lives_of_lanes_come_back,
                a_journal_of_another_spec_is_refused_by_its_field,
-               a_load_into_a_store_that_is_not_empty_is_refused)
+               a_load_into_a_store_that_is_not_empty_is_refused,
+               no_frame_of_the_window_goes_with_an_old_file,
+               a_name_that_somebody_else_has_taken_is_passed_over,
+               nothing_behind_a_torn_chunk_comes_back)

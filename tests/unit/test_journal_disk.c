@@ -297,6 +297,25 @@ START_TEST(a_chunk_that_was_lapped_while_it_was_written_is_dropped)
 }
 END_TEST
 
+START_TEST(a_chunk_of_which_one_frame_was_lapped_is_dropped_too)
+{
+    open_disk();
+    open_store(30);
+    const struct pawl_journal_cfg cfg = gated_cfg();
+    open_journal(&cfg);
+    put(13);
+    begin_chunk();
+    put((uint32_t)replay.slot_count + 1 - 13);
+    open_gate(1000);
+    flush();
+    load(&mem.io, 30, PAWL_REPLAY_NONE);
+    ck_assert_uint_eq(loaded.torn_files, 0);
+    ck_assert_uint_eq(loaded.frames, 30);
+    expect_same(pawl_replay_first(&replay), replay.head);
+    close_all();
+}
+END_TEST
+
 START_TEST(links_made_while_a_chunk_is_written_do_not_tear_it)
 {
     open_disk();
@@ -333,6 +352,31 @@ START_TEST(a_flush_ends_at_its_deadline_though_the_disk_hangs)
 }
 END_TEST
 
+START_TEST(what_is_called_durable_in_a_file_that_was_full_is)
+{
+    struct pawl_journal_cfg cfg = small_cfg();
+    cfg.sync_period_ns = 1000 * PAWL_NS_PER_S; /* nothing syncs but the end of a file */
+    open_disk();
+    open_store(5000);
+    open_journal(&cfg);
+    while (file_count() < 3) {
+        put(10);
+        turns(4);
+    }
+    uint64_t durable = pawl_journal_durable_head(&journal);
+    ck_assert_uint_gt(durable, 0);
+    put(10);
+    flush();
+    durable = pawl_journal_durable_head(&journal);
+    pawl_journal_close(&journal);
+    pawl_io_mem_restart(&mem, PAWL_IO_CUT_SYNCED, 1);
+    load(&mem.io, 5000, durable);
+    ck_assert_uint_eq(loaded.frames, durable);
+    expect_same(0, durable);
+    close_all();
+}
+END_TEST
+
 PAWL_TEST_MAIN("journal_disk", a_full_disk_costs_nothing_once_it_has_room_again,
                what_left_the_window_before_there_was_room_is_counted,
                frames_of_a_failed_sync_are_written_again_elsewhere,
@@ -342,4 +386,6 @@ PAWL_TEST_MAIN("journal_disk", a_full_disk_costs_nothing_once_it_has_room_again,
                a_broken_disk_is_not_filled_with_files,
                a_chunk_that_was_lapped_while_it_was_written_is_dropped,
                links_made_while_a_chunk_is_written_do_not_tear_it,
-               a_flush_ends_at_its_deadline_though_the_disk_hangs)
+               a_flush_ends_at_its_deadline_though_the_disk_hangs,
+               what_is_called_durable_in_a_file_that_was_full_is,
+               a_chunk_of_which_one_frame_was_lapped_is_dropped_too)

@@ -163,9 +163,31 @@ START_TEST(another_file_is_refused_with_what_is_wanted)
 }
 END_TEST
 
+START_TEST(a_part_of_a_runs_replay_is_refused)
+{
+    const struct pawl_journal_cfg cfg = small_cfg();
+    open_disk();
+    open_store(1000);
+    open_journal(&cfg);
+    for (int i = 0; i < 40; i++) {
+        put(20);
+        flush();
+    }
+    ck_assert_uint_gt(file_count(), 1);
+    replay_rig_open(&other, 1000);
+    err = (struct pawl_err){0};
+    ck_assert_int_eq(pawl_journal_load_file(&mem.io, "run/replay/000000000001.journal", &other,
+                                            &loaded, &err),
+                     -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, " where 0 has to follow"));
+    close_all();
+}
+END_TEST
+
 PAWL_TEST_MAIN("journal_record", another_file_is_refused_with_what_is_wanted,
                demonstrations_come_behind_what_is_there, demonstrations_are_never_written_over,
                a_demonstration_that_is_no_number_is_refused_by_its_field,
                a_frame_whose_flags_cannot_be_is_refused,
                a_frame_that_follows_a_later_one_is_refused,
-               demonstrations_without_a_transition_are_refused, torn_demonstrations_are_refused)
+               demonstrations_without_a_transition_are_refused, torn_demonstrations_are_refused,
+               a_part_of_a_runs_replay_is_refused)

@@ -87,9 +87,29 @@ START_TEST(another_ratio_counts_from_the_mark_on)
 }
 END_TEST
 
+START_TEST(an_update_that_is_due_but_for_the_last_digit_is_due)
+{
+    struct pawl_ratio ratio = open_ratio(0.29, 0);
+    ck_assert_double_lt(0.29 * 100, 29.0);
+    ck_assert_double_ge(pawl_ratio_owed(&ratio, 100, 28), 1.0);
+    ck_assert_uint_eq(pawl_ratio_room(&ratio, 100, 28), 0);
+}
+END_TEST
+
+START_TEST(room_before_learning_starts_has_the_steps_that_are_worth_nothing)
+{
+    struct pawl_ratio ratio = open_ratio(0.5, 100);
+    ck_assert_uint_eq(pawl_ratio_room(&ratio, 0, 0), 102);
+    ck_assert_uint_eq(pawl_ratio_room(&ratio, 99, 0), 3);
+    ck_assert_uint_eq(pawl_ratio_room(&ratio, 100, 0), 2);
+}
+END_TEST
+
 PAWL_TEST_MAIN("ratio", the_updates_of_many_steps_are_the_ratio_to_within_one,
                no_step_is_taken_in_while_an_update_is_due,
                room_ends_where_the_next_update_is_due,
                steps_before_learning_starts_are_worth_nothing,
                a_learner_that_nobody_waits_for_takes_everything_in,
-               another_ratio_counts_from_the_mark_on)
+               another_ratio_counts_from_the_mark_on,
+               an_update_that_is_due_but_for_the_last_digit_is_due,
+               room_before_learning_starts_has_the_steps_that_are_worth_nothing)

@@ -634,6 +634,52 @@ START_TEST(the_table_holds_what_it_says)
 }
 END_TEST
 
+/* After training went back draws are far apart: they are no batches that were seen already,
+ * moved by some rows. */
+START_TEST(draws_far_apart_share_no_row)
+{
+    const struct pawl_replay_sampler_cfg cfg = uniform_cfg();
+    static uint64_t kept[ROWS_MAX];
+    replay_rig_open(&online, 100000);
+    fill_store(&online, 100000, 0.0f);
+    open_sampler(&cfg, false);
+    fill(64, 5);
+    memcpy(kept, frames, sizeof(frames));
+    for (uint32_t high = 1; high < 1u << 17; high *= 2) {
+        uint32_t same_count = 0;
+        fill(64, 5 + ((uint64_t)high << 32));
+        for (uint32_t i = 0; i < 64; i++)
+            for (uint32_t k = 0; k < 64; k++)
+                same_count += frames[i] == kept[k];
+        ck_assert_uint_lt(same_count, 8);
+    }
+    close_all();
+}
+END_TEST
+
+START_TEST(the_newest_frame_is_drawn_when_it_is_a_transition)
+{
+    const struct pawl_replay_sampler_cfg cfg = uniform_cfg();
+    struct replay_rig_lane lane = replay_rig_lane(0);
+    replay_rig_open(&online, 100);
+    for (uint32_t i = 0; i < 2; i++) {
+        replay_rig_put(&online, &lane, (float)i, 1.0f,
+                       PAWL_RECORD_STEP | PAWL_RECORD_TERMINATED);
+        pawl_replay_commit(&online);
+        lane.episode++;
+        lane.step = 0;
+    }
+    open_sampler(&cfg, false);
+    fill(64, 1);
+    uint32_t newest_count = 0;
+    for (uint32_t i = 0; i < 64; i++)
+        newest_count += frames[i] == 1;
+    ck_assert_uint_gt(newest_count, 16);
+    ck_assert_uint_lt(newest_count, 48);
+    close_all();
+}
+END_TEST
+
 PAWL_TEST_MAIN("replay_sample", a_batch_is_a_function_of_seed_and_draw,
                the_next_learner_draws_the_same_batch, every_transition_is_drawn_equally_often,
                a_store_without_a_transition_is_not_waited_for,
@@ -649,4 +695,5 @@ PAWL_TEST_MAIN("replay_sample", a_batch_is_a_function_of_seed_and_draw,
                uniform_rows_weigh_one, a_new_frame_is_as_likely_as_the_most_wrong_one,
                errors_about_frames_that_left_or_that_are_none_are_ignored,
                a_batch_allocates_nothing, every_row_of_any_store_equals_the_naive_model,
-               the_table_holds_what_it_says)
+               the_table_holds_what_it_says, draws_far_apart_share_no_row,
+               the_newest_frame_is_drawn_when_it_is_a_transition)

@@ -92,6 +92,20 @@ START_TEST(one_weight_is_a_tree_too)
 }
 END_TEST
 
+START_TEST(each_change_is_in_the_total_at_once)
+{
+    open_tree(8);
+    double total = 0.0;
+    for (uint64_t i = 8; i-- > 0;) {
+        pawl_sum_tree_set(&tree, i, (double)(i + 1));
+        total += (double)(i + 1);
+        ck_assert_double_eq(pawl_sum_tree_total(&tree), total);
+    }
+    pawl_sum_tree_close(&tree);
+}
+END_TEST
+
 PAWL_TEST_MAIN("sum_tree", a_point_finds_the_index_in_whose_share_it_lies,
                an_index_without_weight_is_never_found, a_million_changes_leave_no_drift,
-               shares_are_drawn_in_proportion, one_weight_is_a_tree_too)
+               shares_are_drawn_in_proportion, one_weight_is_a_tree_too,
+               each_change_is_in_the_total_at_once)

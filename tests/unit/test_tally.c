@@ -153,9 +153,60 @@ START_TEST(a_store_of_another_kind_is_refused)
 }
 END_TEST
 
+START_TEST(what_a_successor_has_under_way_counts_for_nothing_either)
+{
+    make();
+    uint32_t lane = pawl_tally_add_lane(&tally, 7, 3);
+    pawl_tally_edit_lane(&tally, lane)->return_sum = 1.0;
+    pawl_tally_edit_totals(&tally)->step_count = 4;
+    pawl_tally_commit(&tally);
+    succeed();
+    pawl_tally_edit_lane(&next, lane)->return_sum = 2.0;
+    pawl_tally_edit_totals(&next)->step_count = 9;
+    pawl_tally_close(&next);
+    succeed();
+    ck_assert_double_eq(pawl_tally_lane(&next, lane)->return_sum, 1.0);
+    ck_assert_uint_eq(pawl_tally_totals(&next)->step_count, 4);
+}
+END_TEST
+
+START_TEST(a_ring_in_the_place_of_one_that_has_ended_begins_anew)
+{
+    make();
+    for (uint32_t i = 0; i < PAWL_TALLY_RINGS_MAX; i++)
+        pawl_tally_add_ring(&tally, i + 1);
+    pawl_tally_edit_ring(&tally, 77)->next = 5;
+    pawl_tally_edit_ring(&tally, 77)->is_ended = 1;
+    pawl_tally_commit(&tally);
+    uint32_t ring = pawl_tally_add_ring(&tally, 5000);
+    ck_assert_uint_eq(pawl_tally_ring(&tally, ring)->next, 0);
+    ck_assert_uint_eq(pawl_tally_ring(&tally, ring)->is_ended, 0);
+}
+END_TEST
+
+START_TEST(what_a_checkpoint_says_is_there_for_the_next)
+{
+    make();
+    pawl_tally_edit_totals(&tally)->step_count = 1;
+    pawl_tally_commit(&tally);
+    const struct pawl_tally_totals saved = {.batch = 1000, .step_count = 50}; /* of its time */
+    pawl_tally_restore(&tally, &saved, 8);
+    succeed();
+    ck_assert_uint_eq(pawl_tally_totals(&next)->step_count, 50);
+    ck_assert_uint_eq(pawl_tally_version_next(&next), 8);
+    pawl_tally_edit_totals(&next)->step_count = 51; /* under way */
+    pawl_tally_close(&next);
+    succeed();
+    ck_assert_uint_eq(pawl_tally_totals(&next)->step_count, 50);
+}
+END_TEST
+
 PAWL_TEST_MAIN("tally", a_new_tally_has_nothing, what_was_committed_is_there_for_the_next,
                what_was_under_way_counts_for_nothing,
                what_was_under_way_does_not_come_true_with_the_next_batch,
                an_entry_may_be_edited_often_in_a_batch, an_entry_that_is_free_again_is_empty,
                too_many_rings_and_lanes_are_said_to_be, generations_are_used_once,
-               a_store_of_another_kind_is_refused)
+               a_store_of_another_kind_is_refused,
+               what_a_successor_has_under_way_counts_for_nothing_either,
+               a_ring_in_the_place_of_one_that_has_ended_begins_anew,
+               what_a_checkpoint_says_is_there_for_the_next)

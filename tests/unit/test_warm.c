@@ -98,6 +98,18 @@ START_TEST(a_block_of_another_size_is_refused)
 }
 END_TEST
 
+START_TEST(a_slot_with_a_wrong_mark_does_not_count)
+{
+    make();
+    put(PAWL_WARM_LATEST, 1);
+    put(PAWL_WARM_LATEST, 2);
+    ((struct pawl_warm_slot *)(void *)(warm.segment.body + warm.slot_bytes))
+        ->mark.draw_offset ^= 1;
+    ck_assert_uint_eq(find(PAWL_WARM_LATEST), 1);
+}
+END_TEST
+
 PAWL_TEST_MAIN("warm", a_new_one_has_nothing, the_next_learner_finds_what_was_put_last,
                the_kinds_do_not_touch_each_other, a_slot_that_was_being_written_does_not_count,
-               a_slot_with_a_wrong_checksum_does_not_count, a_block_of_another_size_is_refused)
+               a_slot_with_a_wrong_checksum_does_not_count, a_block_of_another_size_is_refused,
+               a_slot_with_a_wrong_mark_does_not_count)
