@@ -1,7 +1,9 @@
 /* A deterministic run is the same run again: what the episodes were, and every byte of every
  * record (the ledger has their checksums), with real processes. */
+#include "learner/checkpoint_find.h"
 #include "support/ledger_file.h"
 #include "support/scratch.h"
+#include "support/shell.h"
 #include "support/test.h"
 #include "support/train.h"
 
@@ -67,5 +69,40 @@ START_TEST(a_run_with_a_network_is_the_same_again)
 }
 END_TEST
 
+/* Resumes a copy of the run: to be compared with another one. */
+static void resume_copy(const struct train *train, const char *name)
+{
+    int code =
+        shell_run("cp -a %s %s/%s && %s/pawl train --resume=%s/%s run.steps=700",
+                  train->run_folder, scratch.path, name, PAWL_BIN_DIR, scratch.path, name);
+    ck_assert_msg(code == 0, "exit code %d: %s", code, shell_text);
+}
+
+/* Tensors, counts, episodes; a manifest says when it was written. */
+START_TEST(two_resumes_of_one_run_are_the_same_run)
+{
+    struct train train;
+    const char *const words[] = {"run.deterministic=true", "learner.ledger=true", "run.seed=5",
+                                 NULL};
+    scratch_open(&scratch);
+    train_start(&train, PAWL_BIN_DIR "/pawl", scratch.path,
+                "[run]\nsteps = 450\n[env]\ntype = \"pendulum\"\n"
+                "[policy]\ntype = \"sac\"\n[policy.sac]\nhidden = [16, 16]\n"
+                "[learner]\npublish_every = 10\nlearning_starts = 100\nbatch_size = 16\n",
+                words);
+    ck_assert_int_eq(train_wait(&train), 0);
+    resume_copy(&train, "one");
+    resume_copy(&train, "other");
+    int code = shell_run("cd %s && test -d one/checkpoints/000600 && "
+                         "diff -r --exclude=" PAWL_CHECKPOINT_MANIFEST
+                         " one/checkpoints other/checkpoints && "
+                         "cmp one/episodes.jsonl other/episodes.jsonl",
+                         scratch.path);
+    ck_assert_msg(code == 0, "%s", shell_text);
+    scratch_close(&scratch);
+}
+END_TEST
+
 PAWL_TEST_MAIN("deterministic", a_run_of_one_lane_is_the_same_again,
-               a_run_of_several_lanes_is_the_same_again, a_run_with_a_network_is_the_same_again)
+               a_run_of_several_lanes_is_the_same_again, a_run_with_a_network_is_the_same_again,
+               two_resumes_of_one_run_are_the_same_run)
