@@ -46,7 +46,7 @@ static void read_ingest_cfg(const struct pawl_learner *learner, struct pawl_inge
 static void note_skipped(void *arg, const char *sentence)
 {
     (void)arg;
-    pawl_log_warn("checkpoint skipped", "reason=%s", sentence);
+    pawl_log_info("checkpoint skipped", "reason=%s", sentence); /* `pawl train` tells people */
 }
 
 /* The checkpoint that a resumed run goes on from. There has to be one. */

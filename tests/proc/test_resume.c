@@ -2,6 +2,7 @@
  * written here. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,40 @@ START_TEST(without_a_valid_checkpoint_it_fails_and_nothing_changes)
 }
 END_TEST
 
+static unsigned count_of(const char *text, const char *part)
+{
+    unsigned count = 0;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* With the real roles, which look for themselves. */
+START_TEST(a_checkpoint_that_is_passed_over_is_told_once)
+{
+    static const char config[] = "[env]\ntype = \"dummy\"\n[policy]\ntype = \"sac\"\n"
+                                 "[policy.sac]\nhidden = [8]\nlatent_dim = 8\n"
+                                 "[learner]\nbatch_size = 4\nlearning_starts = 10\n"
+                                 "[checkpoint]\nevery_updates = 50\n[run]\nsteps = 200\n";
+    char model[PATH_MAX];
+    scratch_open(&scratch);
+    scratch_write(scratch_path(&scratch, "run.toml"), config, strlen(config));
+    ck_assert_int_eq(shell_run("cd %s && %s/pawl train run.toml", scratch.path, PAWL_BIN_DIR),
+                     0);
+    const char *line = strstr(shell_text, "run folder  ");
+    ck_assert(line && sscanf(line, "run folder  %100s", run) == 1);
+    snprintf(model, sizeof(model), "%s",
+             in_run("checkpoints/last/pretrained_model/model.safetensors"));
+    scratch_write(model, "", 0);
+    ck_assert_int_eq(shell_run("cd %s && %s/pawl train --resume=%s run.steps=300", scratch.path,
+                               PAWL_BIN_DIR, run),
+                     0);
+    ck_assert_msg(count_of(shell_text, "skipped") == 1, "%s", shell_text);
+    ck_assert(has("log.txt", "checkpoint skipped"));
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(a_run_that_somebody_has_is_left_to_them)
 {
     struct pawl_run_folder folder;
@@ -200,6 +235,7 @@ END_TEST
 PAWL_TEST_MAIN("resume", a_run_goes_on_in_its_folder_with_what_is_overridden,
                a_goal_that_is_reached_already_is_said_and_the_next_is_beyond_it,
                without_a_valid_checkpoint_it_fails_and_nothing_changes,
+               a_checkpoint_that_is_passed_over_is_told_once,
                a_run_that_somebody_has_is_left_to_them,
                a_learner_that_outlives_its_supervisor_keeps_the_folder,
                a_wrong_line_says_what_is_wanted)
