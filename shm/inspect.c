@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "runtime/clock.h"
+#include "runtime/run_folder.h"
 #include "shm/inspect_find.h"
 #include "shm/inspect_read.h"
 #include "shm/process.h"
@@ -364,6 +365,14 @@ static int open_folder(struct pawl_inspect *inspect, const char *run, struct paw
             (int)sizeof(inner) &&
         access(inner, F_OK) == 0 && !realpath(inner, folder))
         return pawl_err_set(err, EINVAL, "%s: %s", inner, strerror(errno));
+    /* Else all of what uses anything below it would be shown, of all runs. */
+    if (!exists(run, PAWL_RUN_FOLDER_LOCK_NAME) && !exists(folder, PAWL_HUB_SOCKET_NAME) &&
+        !exists(folder, PAWL_HUB_LOCK_NAME))
+        return pawl_err_set(
+            err, EINVAL,
+            "%s: no run folder: it has no %s. Give the folder that 'pawl train' "
+            "printed, its runtime folder, or the number of one of its processes",
+            run, PAWL_RUN_FOLDER_LOCK_NAME);
     uint32_t pid = pawl_find_hub_pid(folder);
     if (join(inspect, folder, &why) == 0)
         return 0;

@@ -11,11 +11,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "shm/hub_msg.h"
 #include "shm/process.h"
 
 #define MEMFD_PREFIX     "/memfd:pawl:"
-#define HUB_LOCK_NAME    PAWL_HUB_SOCKET_NAME ".lock"
 #define ANCESTOR_COUNT   16
 #define RUN_PASS_COUNT   64
 #define LINK_BYTES       4096
@@ -286,7 +284,7 @@ static bool has_hub(uint32_t pid, char *folder_path, size_t folder_bytes)
         if (!read_link(path, target))
             continue;
         char *slash = strrchr(target, '/');
-        has = slash && strcmp(slash + 1, HUB_LOCK_NAME) == 0;
+        has = slash && strcmp(slash + 1, PAWL_HUB_LOCK_NAME) == 0;
         if (has) {
             *slash = '\0';
             has = snprintf(folder_path, folder_bytes, "%s", target) < (int)folder_bytes;
@@ -313,7 +311,7 @@ bool pawl_find_hub_folder(uint32_t pid, char *folder, size_t folder_bytes)
 uint32_t pawl_find_hub_pid(const char *folder)
 {
     char path[LINK_BYTES], text[16] = {0};
-    if (snprintf(path, sizeof(path), "%s/" HUB_LOCK_NAME, folder) >= (int)sizeof(path))
+    if (snprintf(path, sizeof(path), "%s/" PAWL_HUB_LOCK_NAME, folder) >= (int)sizeof(path))
         return 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)

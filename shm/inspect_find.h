@@ -8,6 +8,7 @@
 #define PAWL_SHM_INSPECT_FIND_H
 
 #include "runtime/err.h"
+#include "shm/hub_msg.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,9 @@
 #include <sys/types.h>
 
 #define PAWL_FIND_SIGHTINGS_MAX 65536u
+
+#define PAWL_HUB_LOCK_NAME                                                                     \
+    PAWL_HUB_SOCKET_NAME ".lock" /* of runtime/sock.h, beside the socket */
 
 /* Process `pid` has this segment. */
 struct pawl_sighting {

@@ -408,6 +408,19 @@ START_TEST(the_last_process_is_enough)
 }
 END_TEST
 
+START_TEST(a_folder_above_runs_is_none_of_them)
+{
+    char above[PATH_MAX];
+    open_run();
+    snprintf(above, sizeof(above), "%s", scratch.path);
+    *strrchr(above, '/') = '\0';
+    ck_assert_int_eq(shm(above), 2);
+    ck_assert_msg(strstr(err_text, "no run folder: it has no run.lock"), "%s", err_text);
+    ck_assert_str_eq(out_text, "");
+    close_run();
+}
+END_TEST
+
 START_TEST(of_an_ended_run_nothing_is_left_and_that_is_said)
 {
     open_run();
@@ -503,6 +516,7 @@ PAWL_TEST_MAIN("pawl_shm", a_live_run_is_shown_by_its_folders_and_by_any_of_its_
                when_the_supervisor_is_dead_the_others_are_shown_through_each_other,
                the_folder_of_a_dead_supervisor_leads_to_those_that_use_it,
                what_dead_children_had_is_shown_by_the_supervisor, the_last_process_is_enough,
+               a_folder_above_runs_is_none_of_them,
                of_an_ended_run_nothing_is_left_and_that_is_said,
                watching_ends_with_the_screen_as_it_was,
                watching_without_a_terminal_has_no_escape_bytes_and_ends_with_the_run)

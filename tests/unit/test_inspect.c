@@ -525,7 +525,7 @@ START_TEST(a_run_that_is_not_there_is_told_with_the_way_out)
         {"", -EINVAL, "give the run folder"},
         {"99999999999", -EINVAL, "give the run folder"},
         {"4194304", -ENOENT, "process 4194304 has ended"},
-        {"/", -ENOENT, "no run is live there"},
+        {"/", -EINVAL, "/: no run folder: it has no run.lock"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         err = (struct pawl_err){0};
@@ -533,6 +533,7 @@ START_TEST(a_run_that_is_not_there_is_told_with_the_way_out)
         ck_assert_msg(strstr(err.text, cases[i].words), "%s", err.text);
     }
     scratch_open(&scratch);
+    scratch_write(scratch_path(&scratch, "run.lock"), "", 0); /* of one that has ended */
     err = (struct pawl_err){0};
     ck_assert_int_eq(pawl_inspect_open(&inspect, scratch.path, &err), -ENOENT);
     ck_assert_ptr_nonnull(strstr(err.text, "leaves no shared memory, by design"));
