@@ -15,8 +15,8 @@ static const struct pawl_cfg_row rows[] = {
                      "steps rather than do more."),
     PAWL_CFG_CHOICE_ROW(LEARNER, "learner.behind", behind, PAWL_LEARNER_BEHIND_THROTTLE,
                         behinds,
-                        "When updates are due: actors wait for them, or go on and the ratio is "
-                        "missed, which is shown."),
+                        "When updates are due: actors wait for them, or go on as far as their "
+                        "rings hold (ring.slots) and the ratio is missed, which is shown."),
     PAWL_CFG_I64_ROW(LEARNER, "learner.learning_starts", learning_starts, 100, 0,
                      PAWL_CFG_I64_HIGHEST, "steps", "Steps before the first update."),
     PAWL_CFG_I64_ROW(LEARNER, "learner.batch_size", batch_size, 256, 1, 65536, "transitions",

@@ -27,6 +27,7 @@
 #define HANG_NS        (30 * PAWL_NS_PER_S)
 #define LOOK_US        200
 #define WORDS_MAX      24
+#define SAID_NAME      "said.txt" /* in the folder: what it wrote to standard error */
 
 /* A run, seen from outside: the newest ring of its actor, and the learner's figures. */
 struct seen_run {
@@ -61,31 +62,51 @@ static void close_run(struct seen_run *run)
 
 static int start_process(struct seen_run *run, const char *const *words, struct pawl_err *err)
 {
-    char config[96], dir[96], path[PATH_MAX];
+    char config[96], dir[96], said[96], path[PATH_MAX];
     const char *argv[WORDS_MAX] = {"pawl", "train", config, dir};
     struct pawl_proc_cfg cfg = pawl_proc_default_cfg();
     snprintf(config, sizeof(config), "%s/bench.toml", run->folder);
     snprintf(dir, sizeof(dir), "run.dir=%s/runs", run->folder);
+    snprintf(said, sizeof(said), "%s/" SAID_NAME, run->folder);
     for (int i = 0; words[i] && i < WORDS_MAX - 5; i++)
         argv[4 + i] = words[i];
     ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
     path[length > 0 ? length : 0] = '\0';
     int empty = open(config, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     int out = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    const struct pawl_proc_fd fds[] = {{.fd = out, .number = STDOUT_FILENO}};
+    /* It warns of the kills that are measured; what else it said is told when it fails. */
+    int err_out = open(said, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    const struct pawl_proc_fd fds[] = {{.fd = out, .number = STDOUT_FILENO},
+                                       {.fd = err_out, .number = STDERR_FILENO}};
     cfg.path = path;
     cfg.argv = argv;
     cfg.fds = fds;
-    cfg.fd_count = 1;
+    cfg.fd_count = sizeof(fds) / sizeof(fds[0]);
     run->start_ns = pawl_clock_now_ns();
-    int code = empty < 0 || out < 0
+    int code = empty < 0 || out < 0 || err_out < 0
                    ? pawl_err_set(err, errno, "%s: %s", config, strerror(errno))
                    : pawl_proc_start(&run->proc, &cfg, err);
     if (empty >= 0)
         close(empty);
     if (out >= 0)
         close(out);
+    if (err_out >= 0)
+        close(err_out);
     return code;
+}
+
+/* The last line that the run wrote to standard error; "" when there is none. */
+static void last_words(const struct seen_run *run, char text[PAWL_ERR_TEXT_BYTES / 2])
+{
+    char path[96];
+    snprintf(path, sizeof(path), "%s/" SAID_NAME, run->folder);
+    FILE *said = fopen(path, "re");
+    text[0] = '\0';
+    while (said && fgets(text, PAWL_ERR_TEXT_BYTES / 2, said))
+        continue;
+    if (said)
+        fclose(said);
+    text[strcspn(text, "\n")] = '\0';
 }
 
 /* The one entry of a folder; false while there is none. */
@@ -110,10 +131,13 @@ static bool enter_only(char path[PATH_MAX])
 static int check_time(struct seen_run *run, uint64_t since_ns, const char *what,
                       struct pawl_err *err)
 {
-    char how[64];
-    if (pawl_proc_wait(&run->proc, 0, NULL) == 0)
-        return pawl_err_set(err, ECHILD, "the run has ended (%s) before %s",
-                            pawl_proc_exit_text(&run->proc.exit, how, sizeof(how)), what);
+    char how[64], words[PAWL_ERR_TEXT_BYTES / 2];
+    if (pawl_proc_wait(&run->proc, 0, NULL) == 0) {
+        last_words(run, words);
+        return pawl_err_set(err, ECHILD, "the run has ended (%s) before %s: %s",
+                            pawl_proc_exit_text(&run->proc.exit, how, sizeof(how)), what,
+                            words[0] ? words : "it said nothing");
+    }
     if (pawl_clock_now_ns() - since_ns > HANG_NS)
         return pawl_err_set(err, ETIMEDOUT, "no sign of %s for 30 s", what);
     usleep(LOOK_US);

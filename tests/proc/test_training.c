@@ -70,6 +70,20 @@ START_TEST(frames_that_a_power_cut_would_lose_are_told)
 }
 END_TEST
 
+START_TEST(with_allow_nobody_waits_for_updates_that_are_due)
+{
+    learn_begin(PROGRAM,
+                "[learner]\nupdate_ratio = 1000.0\nbehind = \"allow\"\nbatch_size = 4\n"
+                "[policy]\ntype = \"sac\"\n[policy.sac]\nhidden = [8]\n"
+                "latent_dim = 8\n");
+    learner_rig_start(&rig, NULL);
+    learn_until(400); /* in time, which 200,000 updates are not */
+    struct pawl_resume resume = learn_end();
+    ck_assert_uint_lt(resume.mark.update_count, 1000 * (learn_step_count() - 100));
+    learner_rig_close(&rig);
+}
+END_TEST
+
 START_TEST(what_came_in_since_the_last_update_counts_in_the_last_checkpoint)
 {
     learn_begin(PROGRAM, CONFIG);
@@ -135,6 +149,7 @@ END_TEST
 
 PAWL_TEST_MAIN("training", a_replay_that_does_not_fit_is_refused_with_both_numbers,
                frames_that_a_power_cut_would_lose_are_told,
+               with_allow_nobody_waits_for_updates_that_are_due,
                an_update_is_done_for_every_step_and_saved_at_the_end,
                what_came_in_since_the_last_update_counts_in_the_last_checkpoint,
                a_run_that_ends_before_its_first_update_is_saved_and_goes_on,
