@@ -175,15 +175,25 @@ static void put_children(struct pawl_json_writer *json, const struct pawl_run *r
     pawl_json_end(json);
 }
 
+static void put_sum(struct pawl_json_writer *json, const char *key, const struct pawl_run *run,
+                    const char *name)
+{
+    pawl_json_put_u64(json, key, pawl_run_figures_sum(&run->figures, name).count);
+}
+
 static void put_counts(struct pawl_json_writer *json, const struct pawl_run *run)
 {
-    static const char *const names[] = {
-        "actor.env_steps",       "actor.episodes",        "actor.deadline_misses",
-        "actor.records",         "actor.records_dropped", "learner.records_ingested",
-        "learner.sequence_gaps", "learner.updates",       "learner.versions_published"};
-    pawl_json_begin_object(json, "counts");
+    static const char *const names[] = {"actor.deadline_misses", "actor.records",
+                                        "actor.records_dropped", "learner.records_ingested",
+                                        "learner.sequence_gaps", "learner.versions_published"};
+    pawl_json_begin_object(json, "run");
+    put_sum(json, "env_steps", run, "actor.env_steps");
+    put_sum(json, "episodes", run, "actor.episodes");
+    put_sum(json, "updates", run, "learner.updates");
+    pawl_json_end(json);
+    pawl_json_begin_object(json, "since_began");
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        pawl_json_put_u64(json, names[i], pawl_run_figures_sum(&run->figures, names[i]).count);
+        put_sum(json, names[i], run, names[i]);
     pawl_json_end(json);
 }
 

@@ -95,7 +95,7 @@ START_TEST(a_run_goes_on_in_its_folder_with_what_is_overridden)
     ck_assert(has("config.toml", "stop_s = 30"));
     ck_assert(has("config.001.toml", "count = 1"));
     ck_assert(has("exit.001.json", "\"done\""));
-    ck_assert(has("exit.json", "\"actor.env_steps\": 123"));
+    ck_assert(has("exit.json", "\"env_steps\": 123"));
     ck_assert(has("command.txt", "--resume="));
     ck_assert(has("command.001.txt", "train run.toml"));
     ck_assert_int_eq(resume(""), 0);
@@ -141,6 +141,18 @@ static unsigned count_of(const char *text, const char *part)
     return count;
 }
 
+/* A number of exit.json. */
+static unsigned long number_at_end(const char *key)
+{
+    size_t bytes;
+    char *text = scratch_read(in_run("exit.json"), &bytes);
+    const char *at = text ? strstr(text, key) : NULL;
+    ck_assert_msg(at != NULL, "no %s", key);
+    unsigned long number = strtoul(at + strlen(key), NULL, 10);
+    free(text);
+    return number;
+}
+
 /* With the real roles, which look for themselves. */
 START_TEST(a_checkpoint_that_is_passed_over_is_told_once)
 {
@@ -163,6 +175,13 @@ START_TEST(a_checkpoint_that_is_passed_over_is_told_once)
                      0);
     ck_assert_msg(count_of(shell_text, "skipped") == 1, "%s", shell_text);
     ck_assert(has("log.txt", "checkpoint skipped"));
+
+    /* It went on from update 50, after some 60 steps: what its processes did since is less. */
+    unsigned long step_count = number_at_end("\"env_steps\": ");
+    ck_assert_uint_ge(step_count, 300);
+    ck_assert_uint_ge(number_at_end("\"updates\": "), 290);
+    ck_assert_uint_gt(number_at_end("\"actor.records\": "), 0);
+    ck_assert_uint_lt(number_at_end("\"actor.records\": "), step_count);
     scratch_close(&scratch);
 }
 END_TEST

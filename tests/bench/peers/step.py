@@ -77,7 +77,7 @@ class Pawl:
         ])  # fmt: skip
         (exit_file,) = folder.glob("runs/*/*/exit.json")
         outcome = json.loads(exit_file.read_text())
-        if outcome["outcome"] != "done" or outcome["counts"]["learner.sequence_gaps"] != 0:
+        if outcome["outcome"] != "done" or outcome["since_began"]["learner.sequence_gaps"] != 0:
             sys.exit(f"pawl: {outcome}")
         log = (exit_file.parent / "log.txt").read_text()
         begin = float(re.search(r"([\d.]+) info learner ring attached", log).group(1))
