@@ -397,6 +397,8 @@ int pawl_checkpoint_tree_load(struct pawl_io *io, const char *path,
         code = check_all(load, err);
     if (code == 0 && origin == PAWL_CHECKPOINT_OURS)
         code = check_no_others(load, err);
+    if (code == 0) /* tensors that are not stored keep what they have */
+        code = trainer->ops->fetch(trainer, err);
     if (code == 0) {
         copy_all(load);
         code = trainer->ops->restore(trainer, err);

@@ -337,7 +337,9 @@ int pawl_checkpoint_tree_snap(struct pawl_checkpoint_tree *tree,
                               struct pawl_err *err)
 {
     struct pawl_checkpoint_tree_files *made = tree->made;
-    int code = copy_pawl_json(made, pawl_json, pawl_json_bytes, err);
+    int code = made->trainer->ops->fetch(made->trainer, err);
+    if (code == 0)
+        code = copy_pawl_json(made, pawl_json, pawl_json_bytes, err);
     if (code != 0)
         return code;
     int length =

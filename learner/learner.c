@@ -143,16 +143,19 @@ uint64_t pawl_learner_step_count(const struct pawl_learner *learner)
     return learner->ingest.is_begun ? pawl_tally_totals(&learner->ingest.tally)->step_count : 0;
 }
 
-void pawl_learner_publish(struct pawl_learner *learner)
+int pawl_learner_publish(struct pawl_learner *learner, struct pawl_err *err)
 {
     uint64_t began_ns = pawl_clock_now_ns();
-    uint64_t version =
-        pawl_publisher_publish(&learner->publisher, pawl_learner_step_count(learner));
+    int64_t put =
+        pawl_publisher_publish(&learner->publisher, pawl_learner_step_count(learner), err);
+    if (put < 0)
+        return -err->code;
+    uint64_t version = (uint64_t)put;
     learner->published_ns = began_ns;
     if (learner->training.is_open)
         learner->published_updates = pawl_training_update_count(&learner->training);
     if (!version)
-        return;
+        return 0;
     pawl_training_published(&learner->training, version);
     pawl_stats_add(&learner->stats, PAWL_LEARNER_STAT_VERSIONS_PUBLISHED, 1);
     pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_VERSION, (double)version);
@@ -160,6 +163,7 @@ void pawl_learner_publish(struct pawl_learner *learner)
                       pawl_clock_now_ns() - began_ns);
     pawl_log_debug("published", "version=%" PRIu64 " bytes=%" PRIu64, version,
                    learner->publisher.manifest.blob_bytes);
+    return 0;
 }
 
 /* Tells of the rings that have come to their end, and lets them go. */
@@ -420,8 +424,8 @@ int pawl_learner_run(struct pawl_learner *learner, struct pawl_err *err)
         int updated = update(learner, err);
         if (updated < 0)
             return pawl_err_wrap(err, "learner");
-        if (is_publication_due(learner))
-            pawl_learner_publish(learner);
+        if (is_publication_due(learner) && pawl_learner_publish(learner, err) != 0)
+            return pawl_err_wrap(err, "learner");
         if (learner->training.is_open)
             pawl_training_turn(&learner->training, now_ns);
         account(learner, now_ns);

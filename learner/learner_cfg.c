@@ -21,8 +21,10 @@ static const struct pawl_cfg_row rows[] = {
                      PAWL_CFG_I64_HIGHEST, "steps", "Steps before the first update."),
     PAWL_CFG_I64_ROW(LEARNER, "learner.batch_size", batch_size, 256, 1, 65536, "transitions",
                      "What one update learns from."),
-    PAWL_CFG_CHOICE_ROW(LEARNER, "learner.device", device, 0, devices,
-                        "Where updates are computed; auto: on a GPU where there is one."),
+    PAWL_CFG_CHOICE_ROW(
+        LEARNER, "learner.device", device, 0, devices,
+        "Where updates are computed; auto: on a GPU where one can be used, else on the "
+        "processor."),
     PAWL_CFG_I64_ROW(LEARNER, "learner.threads", threads, 1, 1, 256, "",
                      "Threads of an update. More than one only on cores that nobody else uses: "
                      "a thread that waits for its core makes all wait."),

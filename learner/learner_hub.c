@@ -87,9 +87,9 @@ static int open_publisher(struct pawl_learner *learner, const struct pawl_ingest
         .trainer = learner->training.trainer,
     };
     if (pawl_publisher_open(&learner->publisher, &cfg, err) != 0 ||
-        pawl_publisher_add(&learner->publisher, ring->page, &ring->rx.page->pin, err) != 0)
+        pawl_publisher_add(&learner->publisher, ring->page, &ring->rx.page->pin, err) != 0 ||
+        pawl_learner_publish(learner, err) != 0)
         return -err->code;
-    pawl_learner_publish(learner);
     learner->publish_round =
         pawl_learner_step_count(learner) / (uint64_t)learner->cfg->publish_every;
     return pawl_learner_offer(learner, &learner->publisher.segment, -1, NULL, err);

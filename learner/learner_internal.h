@@ -63,7 +63,7 @@ struct pawl_learner {
 /* --- learner.c --- */
 
 uint64_t pawl_learner_step_count(const struct pawl_learner *learner);
-void pawl_learner_publish(struct pawl_learner *learner);
+int pawl_learner_publish(struct pawl_learner *learner, struct pawl_err *err);
 
 /* --- learner_hub.c --- */
 

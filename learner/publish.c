@@ -123,16 +123,20 @@ static bool take_parameters(struct pawl_publisher *publisher)
     return true;
 }
 
-uint64_t pawl_publisher_publish(struct pawl_publisher *publisher, uint64_t step)
+int64_t pawl_publisher_publish(struct pawl_publisher *publisher, uint64_t step,
+                               struct pawl_err *err)
 {
+    struct pawl_trainer *trainer = publisher->cfg.trainer;
     PAWL_FAULT("learner.publish");
     if (!publisher->policy)
         memcpy(publisher->blob, &step, sizeof(step));
-    else if (publisher->cfg.trainer && !take_parameters(publisher))
+    else if (trainer && publisher->cfg.ops->trainer->fetch(trainer, err) != 0)
+        return pawl_err_wrap(err, "publish");
+    else if (trainer && !take_parameters(publisher))
         return 0;
     pawl_tally_reserve_version(publisher->cfg.tally, publisher->tx.generation);
     uint64_t version = pawl_board_put(&publisher->tx, publisher->blob, step);
     if (version)
         publisher->version = version;
-    return version;
+    return (int64_t)version;
 }

@@ -3,7 +3,7 @@
  *     pawl_publisher_open(&publisher, &cfg, &err);
  *     pawl_publisher_add(&publisher, ring_page, pin, &err);    before the actor is bound
  *     offer publisher.segment
- *     pawl_publisher_publish(&publisher, step);                version 1, 2, ...
+ *     pawl_publisher_publish(&publisher, step, &err);          version 1, 2, ...
  *
  * The tensors are those of the run's method, by its names, as its trainer has them; without a
  * trainer they keep their first values. A method without parameters publishes how many steps
@@ -32,8 +32,8 @@ struct pawl_publisher_cfg {
     struct pawl_policy_setup setup; /* spec and cfg outlive the publisher */
     uint32_t reader_count;          /* most actors; the index of one is below it */
     uint32_t slot_count;
-    struct pawl_tally *tally;           /* borrowed */
-    const struct pawl_trainer *trainer; /* likewise; NULL: the method does not learn */
+    struct pawl_tally *tally;     /* borrowed */
+    struct pawl_trainer *trainer; /* likewise; NULL: the method does not learn */
 };
 
 /* Zeroed: closed. */
@@ -62,7 +62,9 @@ int pawl_publisher_add(struct pawl_publisher *publisher, uint32_t index,
                        const struct pawl_pin *pin, struct pawl_err *err);
 void pawl_publisher_remove(struct pawl_publisher *publisher, uint32_t index);
 
-/* The generation, or 0 when the version was skipped or refused. Never waits. */
-uint64_t pawl_publisher_publish(struct pawl_publisher *publisher, uint64_t step);
+/* The generation, or 0 when the version was skipped or refused; -errno: the trainer's device
+ * does not give its parameters. Never waits for a reader. */
+int64_t pawl_publisher_publish(struct pawl_publisher *publisher, uint64_t step,
+                               struct pawl_err *err);
 
 #endif

@@ -46,18 +46,23 @@ void pawl_training_note_mark(const struct pawl_training *training, struct pawl_w
     };
 }
 
-void pawl_training_mirror(struct pawl_training *training, enum pawl_warm_kind kind)
+int pawl_training_mirror(struct pawl_training *training, enum pawl_warm_kind kind,
+                         struct pawl_err *err)
 {
+    const struct pawl_trainer_ops *ops = training->setup.policy->trainer;
     struct pawl_warm_mark mark;
     size_t byte_count = 0;
 
+    if (ops->fetch(training->trainer, err) != 0)
+        return pawl_err_wrap(err, "keep the state");
     pawl_training_note_mark(training, &mark);
-    const void *block = training->setup.policy->trainer->state(training->trainer, &byte_count);
+    const void *block = ops->state(training->trainer, &byte_count);
     pawl_warm_put(&training->warm, kind, block, &mark);
     if (kind == PAWL_WARM_LATEST) {
         training->mirrored_ns = pawl_clock_now_ns();
         training->mirrored_updates = mark.update_count;
     }
+    return 0;
 }
 
 static bool is_finite(const float *numbers, size_t count)
@@ -181,8 +186,7 @@ int pawl_training_roll_back(struct pawl_training *training, struct pawl_err *err
     pawl_log_error("training went wrong: back to the last good state",
                    "updates=%" PRIu64 " times=%" PRIu64, mark.update_count,
                    training->rollback_count);
-    pawl_training_mirror(training, PAWL_WARM_LATEST);
-    return 0;
+    return pawl_training_mirror(training, PAWL_WARM_LATEST, err);
 }
 
 static int judge(struct pawl_training *training, struct pawl_err *err)
@@ -197,8 +201,7 @@ static int judge(struct pawl_training *training, struct pawl_err *err)
     }
     switch (pawl_guard_judge(&training->guard, report->is_skipped, report->grad_norm)) {
     case PAWL_GUARD_GOOD:
-        pawl_training_mirror(training, PAWL_WARM_GOOD);
-        return 0;
+        return pawl_training_mirror(training, PAWL_WARM_GOOD, err);
     case PAWL_GUARD_ROLL_BACK:
         return pawl_training_roll_back(training, err);
     case PAWL_GUARD_GIVE_UP:
@@ -260,7 +263,7 @@ int pawl_training_update(struct pawl_training *training, struct pawl_err *err)
     /* One without effect has left nothing to keep, or something that nobody should keep. */
     if (code == 0 && !training->report.is_skipped &&
         is_mirror_due(training, pawl_clock_now_ns()))
-        pawl_training_mirror(training, PAWL_WARM_LATEST);
+        code = pawl_training_mirror(training, PAWL_WARM_LATEST, err);
     return code == 0 ? 1 : code;
 }
 

@@ -13,8 +13,9 @@ uint64_t pawl_training_step_count(const struct pawl_training *training);
 void pawl_training_note_mark(const struct pawl_training *training, struct pawl_warm_mark *mark);
 
 /* Keeps the trainer's state in the warm segment, and puts it back. -ENOENT: there is none, or
- * none of sense. */
-void pawl_training_mirror(struct pawl_training *training, enum pawl_warm_kind kind);
+ * none of sense. A state that cannot be had takes the place of none. */
+int pawl_training_mirror(struct pawl_training *training, enum pawl_warm_kind kind,
+                         struct pawl_err *err);
 int pawl_training_go_back(struct pawl_training *training, enum pawl_warm_kind kind,
                           struct pawl_warm_mark *mark, struct pawl_err *err);
 

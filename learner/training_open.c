@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "learner/checkpoint_cfg.h"
-#include "policy/door.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
@@ -81,8 +80,7 @@ static int take_up(struct pawl_training *training, struct pawl_err *err)
     if (from)
         pawl_log_info("training goes on", "from=%s updates=%" PRIu64 " steps=%" PRIu64, from,
                       pawl_training_update_count(training), pawl_training_step_count(training));
-    pawl_training_mirror(training, PAWL_WARM_LATEST);
-    return 0;
+    return pawl_training_mirror(training, PAWL_WARM_LATEST, err);
 }
 
 /* --- opening --- */
@@ -105,11 +103,16 @@ static int open_trainer(struct pawl_training *training, struct pawl_err *err)
         .choice_count = training->setup.choice_count,
         .batch_count = (uint32_t)training->cfg->batch_size,
         .seed = (uint64_t)training->run->seed,
-        .device = pawl_door_device(devices[training->cfg->device]),
+        .device = devices[training->cfg->device],
         .thread_count = (uint32_t)training->cfg->threads,
     };
+    const struct pawl_trainer_ops *ops = training->setup.policy->trainer;
     warn_of_threads(training->cfg);
-    return training->setup.policy->trainer->open(&training->trainer, &setup, err);
+    if (ops->open(&training->trainer, &setup, err) != 0)
+        return -err->code;
+    pawl_log_info("learning", "device=%s threads=%u", ops->device(training->trainer),
+                  setup.thread_count);
+    return 0;
 }
 
 static int open_stores(struct pawl_training *training, struct pawl_err *err)

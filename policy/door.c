@@ -11,7 +11,7 @@
 #include "policy/door_blas.h"
 #include "runtime/installed.h"
 
-#define DRIVER_NODE "/dev/nvidiactl" /* where there is a GPU with its driver */
+#define DRIVER_NODE "/dev/nvidiactl"
 #define MODULE      "pawl_torch.so"
 #define MODULE_CUDA "pawl_torch_cuda.so"
 
@@ -166,11 +166,9 @@ const struct pawl_engine_ops *pawl_door_engine(const char *device, uint32_t thre
     return torch->engine_cuda;
 }
 
-const char *pawl_door_device(const char *wanted)
+bool pawl_door_has_driver(void)
 {
-    if (strcmp(wanted, "auto") != 0)
-        return wanted;
-    return access(DRIVER_NODE, F_OK) == 0 && pawl_door_has(true) ? "cuda" : "cpu";
+    return access(DRIVER_NODE, F_OK) == 0;
 }
 
 bool pawl_door_has(bool cuda)

@@ -35,9 +35,9 @@ const struct pawl_torch *pawl_door_open(const struct pawl_door_cfg *cfg, struct 
 const struct pawl_engine_ops *pawl_door_engine(const char *device, uint32_t thread_count,
                                                struct pawl_err *err);
 
-/* The device that "auto" means: "cuda" where there are an NVIDIA driver and the CUDA half, else
- * "cpu"; any other name is what it says. Nothing is loaded. */
-const char *pawl_door_device(const char *wanted);
+/* Whether there is an NVIDIA driver, with or without a GPU that it can use. Nothing is loaded.
+ */
+bool pawl_door_has_driver(void);
 
 /* Whether there is a module to open, or its CUDA half. Nothing is loaded. */
 bool pawl_door_has(bool cuda);

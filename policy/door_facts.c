@@ -79,6 +79,8 @@ static void read_facts(put_fact *put, void *sink)
     put_blas(&about, cfg.thread_count, put, sink);
     snprintf(text, sizeof(text), "%u at most, one for each core allowed", about.thread_count);
     put(sink, "threads", text);
+    bool is_cuda = pawl_door_has_driver() && cfg.wants_cuda && about.device_count > 0;
+    put(sink, "auto", is_cuda ? "cuda" : "cpu");
     if (cfg.wants_cuda)
         put_devices(torch, &about, put, sink);
     else if (!pawl_door_has(true))

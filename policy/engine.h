@@ -64,12 +64,15 @@ struct pawl_engine_ops {
     /* Waits until all has been run and OUTPUT is there. */
     int (*finish)(struct pawl_engine *engine, struct pawl_err *err);
 
-    /* All of STATE in the host's memory as the last run left it, after waiting for it; the
-     * address is constant while the engine is open, the values stay until the next run(). NULL
-     * with *err set. */
-    float *(*state)(struct pawl_engine *engine, struct pawl_err *err);
+    /* All of STATE in the host's memory; constant while the engine is open. What is there is
+     * what fetch() has brought or the host has written; zeros at first. */
+    float *(*state)(struct pawl_engine *engine);
 
-    /* The host has written that memory: it counts from now on. */
+    /* Brings it there as the last run left it, after waiting for it; the values stay until the
+     * next run(). */
+    int (*fetch)(struct pawl_engine *engine, struct pawl_err *err);
+
+    /* The host has written all of it: it counts from now on. */
     int (*restore)(struct pawl_engine *engine, struct pawl_err *err);
 };
 

@@ -237,9 +237,8 @@ static int cpu_finish(struct pawl_engine *engine, struct pawl_err *err)
     return 0;
 }
 
-static float *cpu_state(struct pawl_engine *engine, struct pawl_err *err)
+static float *cpu_state(struct pawl_engine *engine)
 {
-    (void)err;
     return of(engine)->memory.base[PAWL_STATE];
 }
 
@@ -254,5 +253,6 @@ const struct pawl_engine_ops pawl_engine_cpu = {
     .run = cpu_run,
     .finish = cpu_finish,
     .state = cpu_state,
+    .fetch = cpu_finish,
     .restore = cpu_finish,
 };

@@ -29,6 +29,7 @@
 #include "policy/policy.h"
 #include "policy/sac_lerobot.h"
 #include "policy/sac_table.h"
+#include "runtime/log.h"
 #include "runtime/philox.h"
 
 #include <errno.h>
@@ -175,29 +176,39 @@ static int make_batch(struct sac_trainer *sac, const struct pawl_spec *spec,
     return 0;
 }
 
+static int open_engine_on(struct sac_trainer *sac, const char *device, uint32_t thread_count,
+                          struct pawl_err *err)
+{
+    const struct pawl_engine_setup setup = {.thread_count = thread_count};
+    const struct pawl_engine_ops *ops = strcmp(device, "cpu") == 0
+                                            ? &pawl_engine_cpu
+                                            : pawl_door_engine(device, thread_count, err);
+
+    if (!ops || ops->open(&sac->engine, sac->steps->plan, &setup, err) != 0)
+        return pawl_err_wrap(err, "policy sac: device \"%s\"", device);
+    return 0;
+}
+
+/* What "auto" takes is known when it is open: a driver does not mean a GPU, nor one with room.
+ */
 static int open_engine(struct sac_trainer *sac, const struct pawl_trainer_setup *setup,
                        struct pawl_err *err)
 {
-    struct pawl_engine_setup engine = {.thread_count = setup->thread_count};
-    const struct pawl_engine_ops *ops = NULL;
-    bool is_auto = strcmp(setup->device, "auto") == 0;
+    struct pawl_err why = {0};
 
-    if (is_auto && pawl_door_has(true))
-        ops = pawl_door_engine("cuda", setup->thread_count, NULL);
-    if (is_auto && !ops)
-        ops = &pawl_engine_cpu;
-    else if (strcmp(setup->device, "cpu") == 0)
-        ops = &pawl_engine_cpu;
-    else if (!ops)
-        ops = pawl_door_engine(setup->device, setup->thread_count, err);
-    if (!ops)
-        return pawl_err_wrap(err, "policy sac: device \"%s\"", setup->device);
-    return ops->open(&sac->engine, sac->steps->plan, &engine, err);
+    if (strcmp(setup->device, "auto") != 0)
+        return open_engine_on(sac, setup->device, setup->thread_count, err);
+    if (pawl_door_has_driver()) {
+        if (open_engine_on(sac, "cuda", setup->thread_count, &why) == 0)
+            return 0;
+        pawl_log_warn("a GPU cannot be used: learning on the CPU", "reason=%s", why.text);
+    }
+    return open_engine_on(sac, "cpu", setup->thread_count, err);
 }
 
 static float *state_of(const struct sac_trainer *sac)
 {
-    return sac->engine->ops->state(sac->engine, NULL);
+    return sac->engine->ops->state(sac->engine);
 }
 
 /* obs.state alone is normalised. */
@@ -244,6 +255,7 @@ static void sac_trainer_close(struct pawl_trainer *trainer)
 static int make(struct sac_trainer *sac, const struct pawl_trainer_setup *setup,
                 struct pawl_err *err)
 {
+    struct pawl_trainer_setup taken = *setup;
     int code =
         pawl_sac_model_open(&sac->model, sac->cfg, setup->spec, setup->choice_count, err);
     if (code == 0)
@@ -256,8 +268,10 @@ static int make(struct sac_trainer *sac, const struct pawl_trainer_setup *setup,
         code = put_first_values(sac, err);
     if (code == 0)
         code = pawl_sac_table_open(&sac->table, sac->steps, state_of(sac), err);
-    if (code == 0)
-        code = pawl_sac_texts_open(&sac->texts, sac->model, setup, err);
+    if (code == 0) {
+        taken.device = sac->engine->ops->name;
+        code = pawl_sac_texts_open(&sac->texts, sac->model, &taken, err);
+    }
     return code;
 }
 
@@ -469,6 +483,11 @@ static int sac_trainer_update(struct pawl_trainer *trainer, const struct pawl_sa
 
 /* --- the block --- */
 
+static const char *sac_trainer_device(const struct pawl_trainer *trainer)
+{
+    return of_const(trainer)->engine->ops->name;
+}
+
 static uint64_t sac_trainer_update_count(const struct pawl_trainer *trainer)
 {
     return of_const(trainer)->update_count;
@@ -480,6 +499,12 @@ static void *sac_trainer_state(struct pawl_trainer *trainer, size_t *byte_count)
 
     *byte_count = pawl_plan_float_count(sac->steps->plan, PAWL_STATE) * sizeof(float);
     return state_of(sac);
+}
+
+static int sac_trainer_fetch(struct pawl_trainer *trainer, struct pawl_err *err)
+{
+    struct pawl_engine *engine = of(trainer)->engine;
+    return engine->ops->fetch(engine, err);
 }
 
 static const struct pawl_tensor *sac_trainer_tensors(const struct pawl_trainer *trainer,
@@ -543,10 +568,12 @@ sac_trainer_optimizers(const struct pawl_trainer *trainer, size_t *count)
 const struct pawl_trainer_ops pawl_sac_trainer = {
     .open = sac_trainer_open,
     .close = sac_trainer_close,
+    .device = sac_trainer_device,
     .update = sac_trainer_update,
     .discount = sac_trainer_discount,
     .update_count = sac_trainer_update_count,
     .state = sac_trainer_state,
+    .fetch = sac_trainer_fetch,
     .tensors = sac_trainer_tensors,
     .restore = sac_trainer_restore,
     .publish = sac_trainer_publish,

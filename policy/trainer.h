@@ -2,6 +2,7 @@
  *
  *     ops->open(&trainer, &setup, err);
  *     ops->update(trainer, &sampler, &report, err);   one optimization step
+ *     ops->fetch(trainer, err);                       what it has learnt, for all that looks
  *     ops->publish(trainer, index, data);             a tensor of the policy's manifest
  *     ops->close(trainer);
  *
@@ -41,8 +42,9 @@ struct pawl_trainer_setup {
     uint32_t choice_count;        /* of the action's last component; 0: it has none */
     uint32_t batch_count;         /* transitions of one batch */
     uint64_t seed;
-    const char *device; /* "auto": CUDA where there is one; "cpu", "cuda", or for comparison
-                           "torch": libtorch on the CPU */
+    const char
+        *device; /* "cpu", "cuda", or for comparison "torch": libtorch on the CPU; "auto":
+                    CUDA where it can be opened, else the CPU, and the log says why */
     uint32_t thread_count;
 };
 
@@ -93,6 +95,9 @@ struct pawl_trainer_ops {
     /* NULL is left alone. */
     void (*close)(struct pawl_trainer *trainer);
 
+    /* The one that it learns on: never "auto". */
+    const char *(*device)(const struct pawl_trainer *trainer);
+
     /* One optimization step with as many batches as the method wants. No allocation. -EAGAIN
      * from the sampler comes through, with nothing changed. */
     int (*update)(struct pawl_trainer *trainer, const struct pawl_sampler *sampler,
@@ -104,17 +109,23 @@ struct pawl_trainer_ops {
     /* Updates since the run began. */
     uint64_t (*update_count)(const struct pawl_trainer *trainer);
 
-    /* The block, as the last update left it; valid until the next. */
+    /* The block in the host's memory; constant while the trainer is open. What is there is what
+     * fetch() has brought or somebody has written; first values at first. */
     void *(*state)(struct pawl_trainer *trainer, size_t *byte_count);
+
+    /* Brings the block there as the last update left it; valid until the next. On failure what
+     * is there is of no use. */
+    int (*fetch)(struct pawl_trainer *trainer, struct pawl_err *err);
 
     /* What is where in the block: data points into it. The table is constant. */
     const struct pawl_tensor *(*tensors)(const struct pawl_trainer *trainer, size_t *count);
 
-    /* Somebody has written the block: it counts from now on. Refuses, with the tensor's name,
-     * what is not finite. */
+    /* Somebody has written the block, all of it or after a fetch: it counts from now on.
+     * Refuses, with the tensor's name, what is not finite. */
     int (*restore)(struct pawl_trainer *trainer, struct pawl_err *err);
 
-    /* Tensor `index` of the method's manifest (policy.h), for the actors. */
+    /* Tensor `index` of the method's manifest (policy.h), for the actors; as of the last
+     * fetch. */
     void (*publish)(const struct pawl_trainer *trainer, size_t index, void *data);
 
     /* For tools that read LeRobot's tree. NULL: none. */

@@ -26,7 +26,7 @@
 extern "C" {
 #endif
 
-#define PAWL_TORCH_ABI         1u /* of both tables and all they name */
+#define PAWL_TORCH_ABI         2u /* of both tables and all they name */
 #define PAWL_TORCH_SYMBOL      "pawl_torch_door"
 #define PAWL_TORCH_CUDA_SYMBOL "pawl_torch_cuda_door"
 

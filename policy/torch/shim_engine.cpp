@@ -7,7 +7,7 @@
  *              few places that the device copies from when it gets there, so that the host may
  *              write on at once
  *     OUTPUT   finish() brings it
- *     STATE    state() brings it, restore() takes it
+ *     STATE    fetch() brings it, restore() takes it
  *
  * There the first run of a list is plain, so that libtorch loads its kernels; the second is
  * recorded, and from then on a run is one launch of that record.
@@ -51,6 +51,7 @@ struct list {
 struct engine : pawl_engine {
     arenas on_device;
     at::Tensor on_host[PAWL_ARENA_COUNT]; /* on the CPU the same tensors */
+    float *host[PAWL_ARENA_COUNT] = {};   /* what is in them; NULL: the host has no copy */
     at::Tensor places[PLACE_COUNT];
     uint32_t place = 0;
     std::vector<list> lists;
@@ -85,9 +86,9 @@ struct engine : pawl_engine {
             call(around.cuda->stream_wait, stream);
     }
 
-    float *host_at(const pawl_view &view) const
+    float *host_at(const pawl_view &view) const noexcept
     {
-        return on_host[view.arena].data_ptr<float>() + view.at;
+        return host[view.arena] ? host[view.arena] + view.at : nullptr;
     }
 };
 
@@ -144,6 +145,8 @@ void allocate(engine &e, const pawl_plan *plan, const at::Device &device)
             e.on_host[i] = e.on_device.of[i];
         else if (arena != PAWL_WORK)
             e.on_host[i] = at::empty({std::max<int64_t>(count, 1)}, here).zero_();
+        if (e.on_host[i].defined())
+            e.host[i] = e.on_host[i].data_ptr<float>();
     }
     for (at::Tensor &spare : e.on_device.spare)
         spare = at::empty({find_largest(plan)}, there);
@@ -252,7 +255,7 @@ void take_input(engine &e, const list &l)
     uint32_t place = e.place++ % PLACE_COUNT;
     call(around.cuda->mark_wait, e.stream, place); /* the copy before the last few is done */
     std::memcpy(e.places[place].data_ptr<float>() + l.input_first,
-                e.on_host[PAWL_INPUT].data_ptr<float>() + l.input_first,
+                e.host[PAWL_INPUT] + l.input_first,
                 static_cast<size_t>(l.input_count) * sizeof(float));
     at::Tensor from = e.places[place].narrow(0, l.input_first, l.input_count);
     e.on_device.of[PAWL_INPUT].narrow(0, l.input_first, l.input_count).copy_(from, true);
@@ -308,17 +311,21 @@ int finish(pawl_engine *to, pawl_err *err)
     });
 }
 
-float *state(pawl_engine *to, pawl_err *err)
+float *state(pawl_engine *to)
 {
-    engine &e = of(to);
-    int rc = guard(err, "bring the state", is_lost, [&] {
+    return of(to).host[PAWL_STATE];
+}
+
+int fetch(pawl_engine *to, pawl_err *err)
+{
+    return guard(err, "bring the state", is_lost, [&] {
         c10::InferenceMode no_gradients;
+        engine &e = of(to);
         e.enter();
         if (e.stream)
             e.on_host[PAWL_STATE].copy_(e.on_device.of[PAWL_STATE], true);
         e.wait();
     });
-    return rc == 0 ? e.on_host[PAWL_STATE].data_ptr<float>() : nullptr;
 }
 
 int restore(pawl_engine *to, pawl_err *err)
@@ -336,11 +343,11 @@ int restore(pawl_engine *to, pawl_err *err)
 } // namespace
 
 const pawl_engine_ops engine_cpu = {
-    "torch", open_cpu, close, read, write, input, output, run, finish, state, restore,
+    "torch", open_cpu, close, read, write, input, output, run, finish, state, fetch, restore,
 };
 
 const pawl_engine_ops engine_cuda = {
-    "cuda", open_cuda, close, read, write, input, output, run, finish, state, restore,
+    "cuda", open_cuda, close, read, write, input, output, run, finish, state, fetch, restore,
 };
 
 } // namespace pawl

@@ -149,7 +149,8 @@ static inline double sac_rig_figure(const struct pawl_trainer_report *report, co
     ck_abort_msg("no figure '%s'", name);
 }
 
-/* A tensor of the trainer's table; its numbers may be written, and count after a restore. */
+/* A tensor of the trainer's table; its numbers are those of the last fetch (on the CPU of now),
+ * may be written, and count after a restore. */
 static inline float *sac_rig_tensor(const struct sac_rig *rig, const char *name,
                                     uint64_t *count)
 {
@@ -164,6 +165,13 @@ static inline float *sac_rig_tensor(const struct sac_rig *rig, const char *name,
         return (float *)(uintptr_t)tensors[i].data;
     }
     ck_abort_msg("no tensor '%s'", name);
+}
+
+/* What the device has learnt is in the tensors. */
+static inline void sac_rig_fetch(struct sac_rig *rig)
+{
+    struct pawl_err err = {0};
+    ck_assert_msg(pawl_sac_trainer.fetch(rig->trainer, &err) == 0, "%s", err.text);
 }
 
 static inline void sac_rig_restore(struct sac_rig *rig)
@@ -202,6 +210,7 @@ static inline void sac_rig_stage(struct sac_rig *rig)
     void *state = pawl_sac_trainer.state(rig->trainer, &bytes);
     void *before = malloc(bytes);
 
+    sac_rig_fetch(rig);
     memcpy(before, state, bytes);
     sac_rig_update(rig, &report);
     memcpy(state, before, bytes);

@@ -16,6 +16,9 @@
 #ifdef FAKE_NEEDS_LIBRARY
 int fake_libtorch(void);
 #endif
+#ifdef FAKE_GPU
+#include "support/fake_gpu.h"
+#endif
 
 #ifdef FAKE_STRANGER
 int stranger(void);
@@ -34,7 +37,11 @@ static int start(const struct pawl_torch_host *host, const struct pawl_torch_cud
     (void)host;
     (void)err;
     threads = thread_count;
+#ifdef FAKE_GPU
+    return cuda ? 0 : -EINVAL;
+#else
     return cuda ? -EINVAL : 0;
+#endif
 }
 
 /* Tells what the environment was when the module ran. */
@@ -49,6 +56,10 @@ static int about(struct pawl_torch_about *about, struct pawl_err *err)
 #ifdef FAKE_NEEDS_LIBRARY
     about->device_count = (uint32_t)fake_libtorch();
 #endif
+#ifdef FAKE_GPU
+    about->device_count = fake_gpu()->device_count;
+    snprintf(about->cuda_why, sizeof(about->cuda_why), "no CUDA-capable device is detected");
+#endif
     return 0;
 }
 
@@ -59,6 +70,9 @@ const void *pawl_torch_door(void)
         .byte_count = (uint32_t)sizeof(door) + FAKE_MORE_BYTES,
         .start = start,
         .about = about,
+#ifdef FAKE_GPU
+        .engine_cuda = &fake_gpu_engine,
+#endif
     };
     return &door;
 }

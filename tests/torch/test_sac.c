@@ -35,8 +35,7 @@ static void check_same(const char *last)
                           theirs.figures[k].value);
     }
     const struct pawl_tensor *tensors = pawl_sac_trainer.tensors(ours.trainer, &count);
-    size_t bytes;
-    pawl_sac_trainer.state(torchs.trainer, &bytes);
+    sac_rig_fetch(&torchs);
     for (size_t i = 0; i < count; i++) {
         uint64_t floats, same;
         if (strncmp(tensors[i].name, "model/", 6) != 0)

@@ -1,21 +1,42 @@
 # The torch door. Its C side is tested in every build, with modules that are not the door (unit_door); what is
 # behind it, in the builds that have it.
 
-# pawl_fake_door(KIND DEFINITION...): a pawl_torch.so in a folder of its own.
-function(pawl_fake_door kind)
-    add_library(fake_door_${kind} MODULE ${CMAKE_CURRENT_SOURCE_DIR}/torch/fake_door.c)
-    target_link_libraries(fake_door_${kind} PRIVATE pawl_flags)
-    target_include_directories(fake_door_${kind} PRIVATE ${CMAKE_SOURCE_DIR})
-    target_compile_definitions(fake_door_${kind} PRIVATE ${ARGN})
-    set_target_properties(fake_door_${kind} PROPERTIES PREFIX "" OUTPUT_NAME pawl_torch
+# pawl_fake_module(TARGET NAME KIND SOURCE DEFINITION...): a NAME.so in the folder of the doors of this kind.
+function(pawl_fake_module target name kind source)
+    add_library(${target} MODULE ${CMAKE_CURRENT_SOURCE_DIR}/torch/${source})
+    target_link_libraries(${target} PRIVATE pawl_flags)
+    target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+    target_compile_definitions(${target} PRIVATE ${ARGN})
+    set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
         LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/doors/${kind})
-    add_dependencies(unit_door fake_door_${kind})
+    foreach(test unit_door unit_sac_device unit_sac_auto)
+        add_dependencies(${test} ${target})
+    endforeach()
+endfunction()
+
+# pawl_fake_door(KIND DEFINITION...): a pawl_torch.so. pawl_fake_cuda(KIND DEFINITION...): its CUDA half.
+function(pawl_fake_door kind)
+    pawl_fake_module(fake_door_${kind} pawl_torch ${kind} fake_door.c ${ARGN})
+endfunction()
+function(pawl_fake_cuda kind)
+    pawl_fake_module(fake_cuda_${kind} pawl_torch_cuda ${kind} fake_cuda.c ${ARGN})
 endfunction()
 
 pawl_fake_door(good FAKE_GOOD=1)
 pawl_fake_door(older FAKE_ABI=0u)
 pawl_fake_door(longer FAKE_MORE_BYTES=8u)
 pawl_fake_door(stranger FAKE_STRANGER=1)
+
+# One with a device, whose memory is not the host's (fake_gpu.c); the CUDA half without the other; one of another
+# version beside a door without a device.
+pawl_fake_door(gpu FAKE_GPU=1)
+target_include_directories(fake_door_gpu PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+target_sources(fake_door_gpu PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/torch/fake_gpu.c)
+target_link_libraries(fake_door_gpu PRIVATE pawl_policy)
+pawl_fake_cuda(gpu FAKE_GOOD=1)
+pawl_fake_cuda(half FAKE_GOOD=1)
+pawl_fake_door(old_cuda FAKE_GOOD=1)
+pawl_fake_cuda(old_cuda FAKE_ABI=0u)
 
 # One that needs a library that is not there at run time, under the name of one of libtorch's.
 add_library(fake_libtorch SHARED ${CMAKE_CURRENT_SOURCE_DIR}/torch/fake_libtorch.c)
@@ -26,7 +47,9 @@ pawl_fake_door(poor FAKE_NEEDS_LIBRARY=1)
 target_link_libraries(fake_door_poor PRIVATE fake_libtorch)
 set_target_properties(fake_door_poor PROPERTIES SKIP_BUILD_RPATH ON)
 
-target_compile_definitions(unit_door PRIVATE PAWL_FAKE_DOORS="${CMAKE_BINARY_DIR}/tests/doors")
+foreach(test unit_door unit_sac_device unit_sac_auto)
+    target_compile_definitions(${test} PRIVATE PAWL_FAKE_DOORS="${CMAKE_BINARY_DIR}/tests/doors")
+endforeach()
 
 if(TARGET pawl_torch)
     file(GLOB sources CONFIGURE_DEPENDS torch/test_*.c)

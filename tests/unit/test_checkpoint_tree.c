@@ -26,7 +26,8 @@ struct fake {
     struct pawl_trainer trainer; /* first */
     struct block block;
     struct pawl_tensor tensors[TENSOR_COUNT];
-    unsigned restore_count;
+    unsigned restore_count, fetch_count;
+    bool is_lost;
 };
 
 static struct fake fake;
@@ -35,6 +36,13 @@ static void *fake_state(struct pawl_trainer *trainer, size_t *byte_count)
 {
     *byte_count = sizeof(struct block);
     return &((struct fake *)trainer)->block;
+}
+
+static int fake_fetch(struct pawl_trainer *trainer, struct pawl_err *fake_err)
+{
+    struct fake *at = (struct fake *)trainer;
+    at->fetch_count++;
+    return at->is_lost ? pawl_err_set(fake_err, ENOTRECOVERABLE, "the device is lost") : 0;
 }
 
 static const struct pawl_tensor *fake_tensors(const struct pawl_trainer *trainer, size_t *count)
@@ -83,6 +91,7 @@ static int fake_describe(const struct pawl_trainer *trainer, enum pawl_trainer_t
 
 static const struct pawl_trainer_ops fake_ops = {
     .state = fake_state,
+    .fetch = fake_fetch,
     .tensors = fake_tensors,
     .restore = fake_restore,
     .aliases = fake_aliases,

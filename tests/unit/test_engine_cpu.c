@@ -435,7 +435,7 @@ START_TEST(lists_run_in_the_order_asked_for_on_memory_that_stays)
     ck_assert_int_eq(engine->ops->finish(engine, &err), 0);
     ck_assert_double_eq((double)engine->ops->output(engine, out)[2], 3.5);
 
-    float *block = engine->ops->state(engine, &err);
+    float *block = engine->ops->state(engine);
     ck_assert_double_eq((double)block[2], 3.5);
     block[2] = 9.0f;
     ck_assert_int_eq(engine->ops->restore(engine, &err), 0);

@@ -57,7 +57,7 @@ START_TEST(a_method_without_parameters_publishes_its_steps)
     const struct pawl_publisher_cfg cfg = cfg_of("null");
     struct pawl_manifest manifest;
     open_with(&cfg);
-    ck_assert_uint_eq(pawl_publisher_publish(&publisher, 1234), 1);
+    ck_assert_int_eq(pawl_publisher_publish(&publisher, 1234, &err), 1);
     const struct pawl_board_slot *slot = read_board(&manifest);
     const struct pawl_manifest_tensor *tensor =
         pawl_manifest_find(&manifest, PAWL_PUBLISHER_STEPS_NAME);
@@ -75,7 +75,7 @@ START_TEST(a_methods_tensors_are_published_with_their_first_values)
     const struct pawl_publisher_cfg cfg = cfg_of("sac");
     struct pawl_manifest manifest;
     open_with(&cfg);
-    pawl_publisher_publish(&publisher, 0);
+    pawl_publisher_publish(&publisher, 0, &err);
     const struct pawl_board_slot *slot = read_board(&manifest);
     size_t count;
     const struct pawl_tensor *tensors = cfg.ops->manifest(publisher.policy, &count);
@@ -98,10 +98,10 @@ START_TEST(generations_go_on_above_those_of_a_dead_learner)
     const struct pawl_publisher_cfg cfg = cfg_of("null");
     open_with(&cfg);
     for (uint64_t i = 1; i <= 5; i++)
-        ck_assert_uint_eq(pawl_publisher_publish(&publisher, i), i);
+        ck_assert_int_eq(pawl_publisher_publish(&publisher, i, &err), (int64_t)i);
     struct pawl_publisher dead = publisher;
     open_with(&cfg);
-    ck_assert_uint_eq(pawl_publisher_publish(&publisher, 9), 6);
+    ck_assert_int_eq(pawl_publisher_publish(&publisher, 9, &err), 6);
     pawl_publisher_close(&dead);
 }
 END_TEST
@@ -114,14 +114,14 @@ START_TEST(a_version_that_finds_no_slot_is_skipped_and_its_generation_is_used_la
     cfg.slot_count = 2;
     open_with(&cfg);
     pawl_pin_init(&other);
-    pawl_publisher_publish(&publisher, 1);
+    pawl_publisher_publish(&publisher, 1, &err);
     read_board(&manifest);
-    pawl_publisher_publish(&publisher, 2);
-    ck_assert_uint_eq(pawl_publisher_publish(&publisher, 3), 0);
+    pawl_publisher_publish(&publisher, 2, &err);
+    ck_assert_int_eq(pawl_publisher_publish(&publisher, 3, &err), 0);
     ck_assert_uint_eq(publisher.version, 2);
     pawl_publisher_remove(&publisher, 2); /* the reader died with its pin */
     pawl_publisher_remove(&publisher, 2);
-    ck_assert_uint_eq(pawl_publisher_publish(&publisher, 4), 3);
+    ck_assert_int_eq(pawl_publisher_publish(&publisher, 4, &err), 3);
     pawl_manifest_close(&manifest);
 }
 END_TEST
