@@ -56,6 +56,7 @@ static int open_journal(struct pawl_stores *stores, struct pawl_store *store, co
         return 0;
     snprintf(path, sizeof(path), "%s/%s", stores->setup.folder, name);
     cfg.io = stores->setup.io;
+    cfg.queue_kind = stores->setup.queue;
     cfg.folder = path;
     cfg.sync_period_ns =
         (uint64_t)(stores->setup.cfg->journal_sync_period_s * (double)PAWL_NS_PER_S);

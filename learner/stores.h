@@ -37,6 +37,7 @@ struct pawl_stores_setup {
     uint32_t batch_count;
     double discount;
     struct pawl_io *io;
+    enum pawl_io_queue_kind queue; /* who writes journals */
 };
 
 /* One of the two. */

@@ -54,6 +54,7 @@ struct pawl_training_setup {
     struct pawl_stats *stats;         /* of the learner */
     uint64_t start_ns;                /* of the run */
     struct pawl_io *io;
+    enum pawl_io_queue_kind queue; /* who writes checkpoints and journals */
 };
 
 /* What a checkpoint has. */

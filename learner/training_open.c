@@ -127,6 +127,7 @@ static int open_stores(struct pawl_training *training, struct pawl_err *err)
         .batch_count = (uint32_t)training->cfg->batch_size,
         .discount = training->setup.policy->trainer->discount(training->trainer),
         .io = training->setup.io,
+        .queue = training->setup.queue,
     };
     return pawl_stores_open(&training->stores, &setup, err);
 }
@@ -140,7 +141,7 @@ static int open_saver(struct pawl_training *training, struct pawl_err *err)
 
     struct pawl_checkpoint_setup setup = {
         .io = training->setup.io,
-        .queue = PAWL_IO_QUEUE_AUTO,
+        .queue = training->setup.queue,
         .run_path = training->setup.folder,
         .run = training->run->name,
         .cfg = *(const struct pawl_checkpoint_cfg *)pawl_cfg_fields(training->setup.cfg,
