@@ -50,5 +50,14 @@ fresh && printf 'int x;' >"$tree/runtime/d.c" && expect fail text "a missing las
 fresh && printf '/* \303\251 */\n' >"$tree/runtime/d.c" && expect fail text "a byte that is not ASCII"
 fresh && mkdir "$tree/docs" && yes '1. `shm/b.c` `gone()`: it was here' | head -12 >"$tree/docs/architecture.md" &&
     expect fail walk "a function that is no more"
+page()
+{
+    fresh && mkdir "$tree/docs" && printf 'int b(void)\n' >>"$tree/shm/b.c"
+    yes '1. `shm/b.c` `b()`: here' | head -12 >"$tree/docs/architecture.md"
+    echo "$1" >>"$tree/docs/architecture.md"
+}
+page '`runtime/a*` `shm/b*`' && expect pass walk "a page that names all"
+page '`runtime/a*`' && expect fail walk "a file that is not in the table"
+page '`runtime/a*` `shm/b*` `shm/gone*`' && expect fail walk "a name in the table that no file has"
 
 [ "$failures" -eq 0 ]
