@@ -48,6 +48,29 @@ static int open_checked(int *fd, int in_fd, const char *name, const char *path, 
     return status;
 }
 
+/* A folder that was just made is in this one: what will be durable in it has to be found after
+ * a power cut. */
+static int sync_folder(int fd, const char *made_path, struct pawl_err *err)
+{
+    int code = pawl_io_sync_folder(pawl_io_sys(), fd);
+    if (code == 0 || code == -EINVAL || code == -EOPNOTSUPP) /* it orders such changes itself */
+        return 0;
+    return pawl_err_set(err, -code, "sync the folder that %s is in: %s", made_path,
+                        strerror(-code));
+}
+
+static int sync_folder_of(const char *made_path, struct pawl_err *err)
+{
+    const char *name;
+    struct pawl_err unread = {0};
+    int fd = pawl_io_open_folder_of(pawl_io_sys(), made_path, &name, &unread);
+    if (fd < 0)
+        return 0; /* one may write into it and not read it */
+    int status = sync_folder(fd, made_path, err);
+    close(fd);
+    return status;
+}
+
 /* As `mkdir -p`: what is there already is fine. */
 static int make_all(const char *path, struct pawl_err *err)
 {
@@ -60,7 +83,10 @@ static int make_all(const char *path, struct pawl_err *err)
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+        if (mkdir(part, 0700) == 0) {
+            if (sync_folder_of(part, err) != 0)
+                return -err->code;
+        } else if (errno != EEXIST)
             return pawl_err_set(err, errno, "make folder %s: %s", part, strerror(errno));
     }
     return 0;
@@ -146,8 +172,11 @@ static int make_run(struct pawl_run_folder *folder, int date_fd, const char *dat
             snprintf(folder->path, sizeof(folder->path), "%s/%s", date_path, free_name);
         if ((size_t)length >= sizeof(folder->path))
             return pawl_err_set(err, ENAMETOOLONG, "%.60s...: the path is too long", date_path);
-        if (mkdirat(date_fd, free_name, 0700) == 0)
-            return open_checked(fd, date_fd, free_name, folder->path, O_NOFOLLOW, err);
+        if (mkdirat(date_fd, free_name, 0700) == 0) {
+            int status = sync_folder(date_fd, folder->path, err);
+            return status ? status
+                          : open_checked(fd, date_fd, free_name, folder->path, O_NOFOLLOW, err);
+        }
         if (errno != EEXIST)
             return pawl_err_set(err, errno, "make folder %s: %s", folder->path,
                                 strerror(errno));
@@ -167,10 +196,14 @@ static int create_in(struct pawl_run_folder *folder, int dir_fd, const char *dir
     make_name(run_name, &local, name);
     snprintf(date_path, sizeof(date_path), "%s/%s", dir, date);
 
-    if (mkdirat(dir_fd, date, 0700) != 0 && errno != EEXIST)
-        return pawl_err_set(err, errno, "make folder %s: %s", date_path, strerror(errno));
+    int status = 0;
+    if (mkdirat(dir_fd, date, 0700) == 0)
+        status = sync_folder(dir_fd, date_path, err);
+    else if (errno != EEXIST)
+        status = pawl_err_set(err, errno, "make folder %s: %s", date_path, strerror(errno));
     int date_fd, run_fd;
-    int status = open_checked(&date_fd, dir_fd, date, date_path, O_NOFOLLOW, err);
+    if (status == 0)
+        status = open_checked(&date_fd, dir_fd, date, date_path, O_NOFOLLOW, err);
     if (status != 0)
         return status;
     status = make_run(folder, date_fd, date_path, run_name, &run_fd, err);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +11,21 @@
 #include "support/test.h"
 
 static struct scratch scratch;
+
+/* Folders that were synced, in order, each with a newline behind it. */
+static char synced[4096];
+
+/* In the place of the C library's. */
+int fsync(int fd)
+{
+    char link[64], path[1024];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof(path) - 1);
+    if (length > 0)
+        snprintf(synced + strlen(synced), sizeof(synced) - strlen(synced), "%.*s\n",
+                 (int)length, path);
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static void create(struct pawl_run_folder *folder, const char *dir, const char *name)
 {
@@ -38,6 +54,23 @@ START_TEST(a_run_gets_a_folder_of_its_own_named_after_time_and_name)
     ck_assert_uint_eq((size_t)end, strlen(name));
     ck_assert_uint_eq(mode_of(folder.path), 0700);
     ck_assert_uint_eq(mode_of(scratch_path(&scratch, "a/runs")), 0700);
+    pawl_run_folder_close(&folder);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_folder_that_was_made_survives_a_power_cut)
+{
+    struct pawl_run_folder folder;
+    char wanted[4096], date_path[1024];
+    scratch_open(&scratch);
+    synced[0] = '\0';
+    create(&folder, scratch_path(&scratch, "a/runs"), "demo");
+    snprintf(date_path, sizeof(date_path), "%.*s",
+             (int)(strrchr(folder.path, '/') - folder.path), folder.path);
+    snprintf(wanted, sizeof(wanted), "%s\n%s/a\n%s/a/runs\n%s\n", scratch.path, scratch.path,
+             scratch.path, date_path);
+    ck_assert_str_eq(synced, wanted);
     pawl_run_folder_close(&folder);
     scratch_close(&scratch);
 }
@@ -164,6 +197,7 @@ START_TEST(a_file_is_written_for_its_owner_alone)
 END_TEST
 
 PAWL_TEST_MAIN("run_folder", a_run_gets_a_folder_of_its_own_named_after_time_and_name,
+               a_folder_that_was_made_survives_a_power_cut,
                a_name_that_is_taken_is_never_used_again,
                a_folder_that_is_owned_is_refused_by_naming_its_owner,
                an_owner_that_was_killed_owns_nothing, a_folder_that_others_may_write_is_refused,
