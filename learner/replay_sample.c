@@ -10,9 +10,8 @@
 #include "shm/copy.h"
 #include "shm/record.h"
 
-#define STREAM_ONLINE                                                                          \
-    0x7265706cu                    /* "repl": of draws (philox.h); index: the low half of draw \
-                                    */
+/* Streams of draws (philox.h); their index is the low half of draw. */
+#define STREAM_ONLINE  0x7265706cu /* "repl" */
 #define STREAM_OFFLINE 0x7265706fu /* "repo" */
 
 /* The high half of draw: this many blocks of the stream further. */

@@ -195,7 +195,8 @@ static int judge(struct pawl_training *training, struct pawl_err *err)
     if (report->is_skipped) {
         training->skipped_count++;
         pawl_stats_add(training->setup.stats, PAWL_LEARNER_STAT_UPDATES_SKIPPED, 1);
-        pawl_log_warn("update without effect: a loss or gradient is not finite",
+        pawl_log_warn("update cut short: a loss or gradient is not finite; that step and those "
+                      "behind it were not made",
                       "update=%" PRIu64 " draw_offset=%" PRIu64,
                       pawl_training_update_count(training), training->draw_offset);
     }
@@ -260,7 +261,7 @@ int pawl_training_update(struct pawl_training *training, struct pawl_err *err)
         pawl_metrics_add(&training->metrics, training->report.figures[i].name,
                          training->report.figures[i].value);
     code = judge(training, err);
-    /* One without effect has left nothing to keep, or something that nobody should keep. */
+    /* One cut short has left nothing to keep, or something that nobody should keep. */
     if (code == 0 && !training->report.is_skipped &&
         is_mirror_due(training, pawl_clock_now_ns()))
         code = pawl_training_mirror(training, PAWL_WARM_LATEST, err);

@@ -13,8 +13,7 @@
  *
  * Where it goes on, the first that is there:
  *
- *     1. the warm state of a learner that died: at most learner.mirror_updates updates are
- * lost, and done again
+ *     1. the warm state of a learner that died, learner.mirror_updates updates old at most
  *     2. with setup.resume the checkpoint that it was read from
  *     3. learner.start_from: a checkpoint of another run, or of LeRobot
  *     4. first values

@@ -175,12 +175,12 @@ static void clip(const struct pawl_op *any, const struct pawl_cpu_memory *memory
         is_finite = is_finite && isfinite(pawl_cpu_at(memory, op->loss)[i]);
 
     float norm = (float)sqrt(squares);
-    is_finite = is_finite && isfinite(norm);
+    bool is_open = is_finite && isfinite(norm) && pawl_cpu_gate_is_open(memory, op->before);
     *pawl_cpu_at(memory, op->norm) = norm;
-    *pawl_cpu_at(memory, op->gate) = is_finite ? 1.0f : 0.0f;
+    *pawl_cpu_at(memory, op->gate) = is_open ? 1.0f : 0.0f;
 
     float factor = op->max_norm / (norm + 1e-6f);
-    if (!is_finite || op->max_norm <= 0.0f || factor >= 1.0f)
+    if (!is_open || op->max_norm <= 0.0f || factor >= 1.0f)
         return;
     for (uint32_t k = 0; k < PAWL_OP_CLIP_MAX && pawl_view_is(op->g[k]); k++) {
         float *g = pawl_cpu_at(memory, op->g[k]);
@@ -196,15 +196,14 @@ static void adam(const struct pawl_op *any, const struct pawl_cpu_memory *memory
     const struct pawl_op_adam *op = &any->adam;
     float *p = pawl_cpu_at(memory, op->p), *m = pawl_cpu_at(memory, op->m);
     float *v = pawl_cpu_at(memory, op->v), *step = pawl_cpu_at(memory, op->step);
-    const float *g = pawl_cpu_at(memory, op->g), *lr = pawl_cpu_at(memory, op->lr);
+    const float *g = pawl_cpu_at(memory, op->g);
 
     if (!pawl_cpu_gate_is_open(memory, op->gate))
         return;
     *step += 1.0f;
-    double rate = op->lr_scale * (lr ? (double)*lr : 1.0);
     double correction1 = 1.0 - pow(op->beta1, (double)*step);
     double correction2 = 1.0 - pow(op->beta2, (double)*step);
-    const vec size = vec_all((float)(rate / correction1));
+    const vec size = vec_all((float)(op->lr / correction1));
     const vec root = vec_all((float)(1.0 / sqrt(correction2))), eps = vec_all((float)op->eps);
     const vec beta1 = vec_all((float)op->beta1), rest1 = vec_all((float)(1.0 - op->beta1));
     const vec beta2 = vec_all((float)op->beta2), rest2 = vec_all((float)(1.0 - op->beta2));

@@ -18,19 +18,17 @@
  *
  * Memory is in four arenas of float32:
  *
- *     PAWL_STATE    what a checkpoint keeps: parameters, targets, moments, counters.
- * Allocations lie one behind the other without gaps, so that several are also one vector.
+ *     PAWL_STATE    what a checkpoint keeps: parameters, targets, moments, counters
  *     PAWL_INPUT    the host writes it before a run, operations only read it
  *     PAWL_OUTPUT   operations write it, the host reads it after a run: losses, norms, errors
- *     PAWL_WORK     everything between: activations, gradients; undefined before the first
- * write, kept from list to list
+ *     PAWL_WORK     everything between: activations, gradients; kept from list to list
  *
- * Allocations of the other three begin at 64 bytes. All arenas begin as zeros.
+ * Allocations of PAWL_STATE lie one behind the other without gaps, so that several are also one
+ * vector; those of the other three begin at 64 bytes. All arenas begin as zeros.
  *
  * A view is a matrix in an arena, row-major, with a stride between its rows; columns of it are
- * a view again, so concatenation costs nothing: who computes writes his columns. A view with
- * rows
- * == 0 is absent; operations say which of theirs may be. Within an operation the views it
+ * a view again, so concatenation costs nothing: who computes writes his columns. A view of no
+ * rows is absent; operations say which of theirs may be. Within an operation the views it
  * writes overlap no other view of it, except where it says "may be": then it is the same view
  * exactly.
  *
@@ -224,23 +222,22 @@ struct pawl_op_choice_loss {
 
 /* torch's clip_grad_norm_ over up to four vectors: norm (1, 1) = sqrt(sum g^2), before
  * clipping; g *= min(1, max_norm / (norm + 1e-6)), in place. gate (1, 1) = 1 if the norm and
- * every [loss (1, any)] is finite, else 0, and then g stays as it is. max_norm 0: measures,
- * clips nothing. Unused g are absent; the used come first. Each g is one row. */
+ * every [loss (1, any)] is finite and [before (1, 1)], the gate of a step that this one builds
+ * on, is not 0; else 0, and then g stays as it is. max_norm 0: measures, clips nothing. Unused
+ * g are absent; the used come first. Each g is one row. */
 struct pawl_op_clip {
-    struct pawl_view norm, gate, g[PAWL_OP_CLIP_MAX], loss;
+    struct pawl_view norm, gate, g[PAWL_OP_CLIP_MAX], loss, before;
     float max_norm;
 };
 
 /* One step of Adam for a range of parameters; p, m, v, g (1, n), step (1, 1) of STATE counts
- * the steps that were made. gate (1, 1) is 0: nothing changes, step neither.
+ * the steps that were made. [gate (1, 1)] is 0: nothing changes, step neither.
  *
  *     step += 1,  m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
- *     p -= lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps)
- *
- * [lr (1, 1)] of INPUT or STATE multiplies lr_scale; absent: lr_scale is the rate. */
+ *     p -= lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps) */
 struct pawl_op_adam {
-    struct pawl_view p, m, v, step, g, gate, lr;
-    double lr_scale, beta1, beta2, eps; /* 1 - beta2 of a float would be off by 1e-5 */
+    struct pawl_view p, m, v, step, g, gate;
+    double lr, beta1, beta2, eps; /* 1 - beta2 of a float would be off by 1e-5 */
 };
 
 /* target = w p + (1 - w) target: (1, n); [gate (1, 1)] is 0: nothing changes. */
@@ -370,7 +367,9 @@ static inline struct pawl_view pawl_view_span(struct pawl_view first, struct paw
 static inline struct pawl_view pawl_view_like(struct pawl_view view, struct pawl_view from,
                                               struct pawl_view to)
 {
-    bool is_inside = view.arena == from.arena && view.at >= from.at;
+    uint64_t end = view.at + (uint64_t)(view.rows - 1) * view.stride + view.cols - from.at;
+    bool is_inside = view.arena == from.arena && view.at >= from.at &&
+                     end <= (uint64_t)(to.rows - 1) * to.stride + to.cols;
     view.at = is_inside ? to.at + (view.at - from.at) : UINT64_MAX;
     view.arena = to.arena;
     return view;

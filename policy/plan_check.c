@@ -9,7 +9,7 @@
 struct rule {
     struct pawl_op_form form;
     const char *shapes[PAWL_OP_VIEWS_MAX]; /* "Bo"; "1o?" when the view may be absent */
-    const char *same[3]; /* "yz": these two, by index as letters from 'a', may be one view */
+    const char *same[3]; /* "ad": views 0 and 3, letters from 'a', may be one */
 };
 
 static const struct rule rules[PAWL_OP_KIND_COUNT] = {
@@ -65,11 +65,14 @@ static const struct rule rules[PAWL_OP_KIND_COUNT] = {
     [PAWL_OP_CHOICE_LOSS] =
         {.form = {"choice_loss", 6, 2, {"dq", "loss", "q", "choice", "y", "weight"}},
          .shapes = {"BC", "11", "BC", "B1", "B1", "B1?"}},
-    [PAWL_OP_CLIP] =
-        {.form = {"clip", 7, 6, {"norm", "gate", "g[0]", "g[1]", "g[2]", "g[3]", "loss"}},
-         .shapes = {"11", "11", "1a", "1b?", "1c?", "1d?", "1e?"}},
-    [PAWL_OP_ADAM] = {.form = {"adam", 7, 4, {"p", "m", "v", "step", "g", "gate", "lr"}},
-                      .shapes = {"1n", "1n", "1n", "11", "1n", "11?", "11?"}},
+    [PAWL_OP_CLIP] = {.form = {"clip",
+                               8,
+                               6,
+                               {"norm", "gate", "g[0]", "g[1]", "g[2]", "g[3]", "loss",
+                                "before"}},
+                      .shapes = {"11", "11", "1a", "1b?", "1c?", "1d?", "1e?", "11?"}},
+    [PAWL_OP_ADAM] = {.form = {"adam", 6, 4, {"p", "m", "v", "step", "g", "gate"}},
+                      .shapes = {"1n", "1n", "1n", "11", "1n", "11?"}},
     [PAWL_OP_POLYAK] = {.form = {"polyak", 3, 1, {"target", "p", "gate"}},
                         .shapes = {"1n", "1n", "11?"}},
 };
@@ -284,11 +287,10 @@ static int check_adam(const struct pawl_op_adam *op, struct pawl_err *err)
         return pawl_err_set(err, EINVAL,
                             "beta1, beta2 are %g, %g; both are in 0..1, 1 excluded", op->beta1,
                             op->beta2);
-    if (!(op->eps >= 0.0) || !isfinite(op->lr_scale))
+    if (!(op->eps >= 0.0) || !isfinite(op->lr))
         return pawl_err_set(err, EINVAL,
-                            "lr_scale is %g and eps %g; must be finite, eps not "
-                            "negative",
-                            op->lr_scale, op->eps);
+                            "lr is %g and eps %g; must be finite, eps not negative", op->lr,
+                            op->eps);
     return 0;
 }
 

@@ -108,7 +108,7 @@ static int sac_open(struct pawl_policy **policy, const struct pawl_policy_setup 
     sac->seed = setup->seed;
 
     int code =
-        pawl_sac_model_open(&sac->model, sac->cfg, setup->spec, setup->choice_count, err);
+        pawl_sac_model_open(&sac->model, setup->cfg, setup->spec, setup->choice_count, err);
     if (code == 0)
         code = allocate_rows(sac, setup, err);
     if (code != 0) {

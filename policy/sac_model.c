@@ -377,6 +377,24 @@ static int add_input(struct pawl_sac_model *model, const struct pawl_spec_field 
     return 0;
 }
 
+/* obs.state alone is normalised: numbers for it are of no use without it. */
+static int check_norm(const struct pawl_sac_model *model, const struct pawl_cfg *cfg,
+                      const struct pawl_spec *spec, struct pawl_err *err)
+{
+    static const char key[] = "policy.sac.observation_mean";
+    const struct pawl_cfg_f64_list *mean = &model->cfg->observation_mean;
+    char origin[256];
+
+    if (mean->count == 0 || pawl_spec_find(spec, "obs.state"))
+        return 0;
+    pawl_cfg_origin(cfg, key, origin, sizeof(origin));
+    return pawl_err_set(err, EINVAL,
+                        "%s: %s = [%g, ...], %u components: it normalises obs.state, which "
+                        "the records of this env.type do not have (`pawl env list`); leave it "
+                        "and policy.sac.observation_std out",
+                        origin, key, mean->items[0], mean->count);
+}
+
 static int find_inputs(struct pawl_sac_model *model, const struct pawl_spec *spec,
                        struct pawl_err *err)
 {
@@ -452,10 +470,12 @@ static int allocate(struct pawl_sac_model *model, struct pawl_err *err)
     return 0;
 }
 
-static int make(struct pawl_sac_model *model, const struct pawl_spec *spec,
-                struct pawl_err *err)
+static int make(struct pawl_sac_model *model, const struct pawl_cfg *cfg,
+                const struct pawl_spec *spec, struct pawl_err *err)
 {
     int code = check_widths(model->cfg, err);
+    if (code == 0)
+        code = check_norm(model, cfg, spec, err);
     if (code == 0)
         code = find_action(model, spec, err);
     if (code == 0)
@@ -478,7 +498,7 @@ static int make(struct pawl_sac_model *model, const struct pawl_spec *spec,
     return 0;
 }
 
-int pawl_sac_model_open(struct pawl_sac_model **out, const struct pawl_sac_cfg *cfg,
+int pawl_sac_model_open(struct pawl_sac_model **out, const struct pawl_cfg *cfg,
                         const struct pawl_spec *spec, uint32_t choice_count,
                         struct pawl_err *err)
 {
@@ -486,14 +506,14 @@ int pawl_sac_model_open(struct pawl_sac_model **out, const struct pawl_sac_cfg *
     struct pawl_sac_model *model = calloc(1, sizeof(*model));
     if (!model)
         return pawl_err_set(err, ENOMEM, "policy sac: out of memory");
-    model->cfg = cfg;
-    model->is_plain = cfg->network == PAWL_SAC_NETWORK_PLAIN;
-    model->is_shared = model->is_plain || cfg->shared_encoder;
+    model->cfg = pawl_cfg_fields(cfg, &pawl_sac_table);
+    model->is_plain = model->cfg->network == PAWL_SAC_NETWORK_PLAIN;
+    model->is_shared = model->is_plain || model->cfg->shared_encoder;
     model->choice_count = choice_count;
-    model->critic_count = (uint32_t)cfg->num_critics;
+    model->critic_count = (uint32_t)model->cfg->num_critics;
     model->stack_count = 1;
 
-    int code = make(model, spec, err);
+    int code = make(model, cfg, spec, err);
     if (code != 0) {
         pawl_sac_model_close(model);
         return code;

@@ -10,15 +10,14 @@
  * The row is made so that what an optimizer or a clipped norm takes together has no other
  * tensor in between:
  *
- *     discrete critic | encoder | critics | actor's encoder | actor | log_alpha | targets |
- * pawl
- *                     |<------ critic ---->|<--- actor, not shared -->|
- *     |<-- discrete critic --->|
+ *     discrete critic | encoder | critics | own encoder | actor | log_alpha | targets | pawl
+ *                     |<---- critic ----->|<----- actor ------>|
+ *     |<---- discrete critic --->|
  *
- * "encoder" is the critics', and with shared_encoder everybody's. Equal tensors of all critics
- * lie one behind the other, and so do those of the actor's two heads: stacked, they are one
- * tensor with more rows. Each stack begins at a multiple of 64 bytes; the floats in between are
- * zero and stay so.
+ * "encoder" is the critics', and with shared_encoder everybody's: the actor has no own one
+ * then. Equal tensors of all critics lie one behind the other, and so do those of the actor's
+ * two heads: stacked, they are one tensor with more rows. Each stack begins at a multiple of 64
+ * bytes; the floats in between are zero and stay so.
  *
  * With network = "plain" there are no encoders and no normalisations, and hidden layers are
  * ReLU: "encodings" are then the observations themselves, and layers have the numbers that
@@ -132,7 +131,7 @@ struct pawl_sac_model {
 };
 
 /* Refuses what it cannot read or make, by name. On failure *model is NULL. cfg has to stay. */
-int pawl_sac_model_open(struct pawl_sac_model **model, const struct pawl_sac_cfg *cfg,
+int pawl_sac_model_open(struct pawl_sac_model **model, const struct pawl_cfg *cfg,
                         const struct pawl_spec *spec, uint32_t choice_count,
                         struct pawl_err *err);
 

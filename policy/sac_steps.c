@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define ADAM_BETA1 0.9f /* torch's, which LeRobot leaves as they are */
-#define ADAM_BETA2 0.999f
-#define ADAM_EPS   1e-8f
+#define ADAM_BETA1 0.9 /* torch's, which LeRobot leaves as they are */
+#define ADAM_BETA2 0.999
+#define ADAM_EPS   1e-8
 
 /* What is needed while lists are built, and the WORK matrices that they use one after another.
  */
@@ -202,8 +202,10 @@ static void sample(struct builder *b, struct pawl_view action, struct pawl_view 
                                               .s_is_variance = is_lerobot(b)});
 }
 
+/* `also` is measured and shortened with the optimizer's gradients; `before` is the gate of a
+ * step without which this one is not made, both may be absent. */
 static void clip_and_step(struct builder *b, struct pawl_sac_optimizer *optimizer,
-                          struct pawl_view also, double lr)
+                          struct pawl_view also, struct pawl_view before, double lr)
 {
     optimizer->learning_rate = lr;
     struct pawl_view p = range_of(b->steps->row, optimizer->range);
@@ -213,6 +215,7 @@ static void clip_and_step(struct builder *b, struct pawl_sac_optimizer *optimize
                                                    .gate = optimizer->gate,
                                                    .g = {g, also},
                                                    .loss = optimizer->loss,
+                                                   .before = before,
                                                    .max_norm = (float)b->cfg->grad_clip_norm});
     pawl_plan_adam(b->plan, &(struct pawl_op_adam){.p = p,
                                                    .m = optimizer->m,
@@ -220,7 +223,7 @@ static void clip_and_step(struct builder *b, struct pawl_sac_optimizer *optimize
                                                    .step = optimizer->step,
                                                    .g = g,
                                                    .gate = optimizer->gate,
-                                                   .lr_scale = (float)lr,
+                                                   .lr = lr,
                                                    .beta1 = ADAM_BETA1,
                                                    .beta2 = ADAM_BETA2,
                                                    .eps = ADAM_EPS});
@@ -274,7 +277,7 @@ static void build_critic(struct builder *b)
         pawl_sac_encode_backward(&b->row, b->model->encoder, &b->codes, dcodes, b->joined,
                                  steps->obs, false);
     }
-    clip_and_step(b, &steps->critic, absent, b->cfg->critic_lr);
+    clip_and_step(b, &steps->critic, absent, absent, b->cfg->critic_lr);
 }
 
 /* The encodings are made anew: the critics' step has moved the encoder. */
@@ -315,7 +318,7 @@ static void build_discrete(struct builder *b)
         pawl_sac_encode_backward(&b->row, b->model->encoder, &b->codes, dcodes, b->joined,
                                  steps->obs, false);
     }
-    clip_and_step(b, &steps->discrete, absent, b->cfg->critic_lr);
+    clip_and_step(b, &steps->discrete, absent, steps->critic.gate, b->cfg->critic_lr);
 }
 
 /* From the losses' gradients to those of the actor and, where these are wanted, of the encoder
@@ -375,7 +378,7 @@ static void build_actor(struct builder *b)
     build_actor_backward(b, codes);
     clip_and_step(b, &steps->actor,
                   b->is_leftover ? range_of(steps->grads, b->model->encoder_range) : absent,
-                  b->cfg->actor_lr);
+                  absent, b->cfg->actor_lr);
 }
 
 static void build_temperature(struct builder *b)
@@ -396,7 +399,7 @@ static void build_temperature(struct builder *b)
                      .logp = b->logp,
                      .log_alpha = log_alpha,
                      .target_entropy = (float)entropy});
-    clip_and_step(b, &steps->temperature, absent,
+    clip_and_step(b, &steps->temperature, absent, steps->actor.gate,
                   is_lerobot(b) ? b->cfg->critic_lr : b->cfg->temperature_lr);
 }
 
@@ -407,7 +410,7 @@ static void follow(struct builder *b, struct pawl_sac_range target, struct pawl_
                      &(struct pawl_op_polyak){.target = range_of(b->steps->row, target),
                                               .p = range_of(b->steps->row, range),
                                               .gate = gate,
-                                              .w = (float)b->cfg->critic_target_update_weight});
+                                              .w = b->cfg->critic_target_update_weight});
 }
 
 /* LeRobot's targets hold the critics' very encoder, and move it towards itself: that rounds. */
@@ -420,7 +423,7 @@ static void follow_itself(struct builder *b, struct pawl_view gate)
                      &(struct pawl_op_polyak){.target = encoder,
                                               .p = b->encoder_copy,
                                               .gate = gate,
-                                              .w = (float)b->cfg->critic_target_update_weight});
+                                              .w = b->cfg->critic_target_update_weight});
 }
 
 static void build_targets(struct builder *b)

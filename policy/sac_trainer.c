@@ -6,6 +6,9 @@
  *                       the actor's step, then the temperature's
  *     the targets follow
  *
+ * The first step whose loss or gradient is not finite is not made, nor is any behind it; the
+ * targets follow what has moved before. (LeRobot makes them all, and is lost.)
+ *
  * compat = "lerobot" differs from "fixed" in this:
  *
  *     s of the actor      is a variance             is a standard deviation
@@ -257,7 +260,7 @@ static int make(struct sac_trainer *sac, const struct pawl_trainer_setup *setup,
 {
     struct pawl_trainer_setup taken = *setup;
     int code =
-        pawl_sac_model_open(&sac->model, sac->cfg, setup->spec, setup->choice_count, err);
+        pawl_sac_model_open(&sac->model, setup->cfg, setup->spec, setup->choice_count, err);
     if (code == 0)
         code = pawl_sac_steps_open(&sac->steps, sac->model, setup->batch_count, err);
     if (code == 0)
@@ -365,7 +368,8 @@ static bool take_step(const struct sac_trainer *sac, const struct pawl_sac_optim
 
     if (!is_made)
         report->is_skipped = true;
-    if (!(norm <= report->grad_norm)) /* also for what is not a number */
+    /* What is not a number is above all that is, and stays. */
+    if (!(norm <= report->grad_norm) && !isnan(report->grad_norm))
         report->grad_norm = norm;
     return is_made;
 }
@@ -407,7 +411,7 @@ static int learn_actor(struct sac_trainer *sac, struct pawl_trainer_report *repo
     const struct pawl_sac_steps *steps = sac->steps;
     uint64_t turns = (uint64_t)sac->cfg->policy_update_freq;
 
-    for (uint64_t turn = 0; turn < turns; turn++) {
+    for (uint64_t turn = 0; turn < turns && !report->is_skipped; turn++) {
         uint64_t draw = sac->update_count * turns + turn;
         fill_noise(sac, PAWL_SAC_NOISE_ACTOR, draw, steps->eps_actor);
         fill_noise(sac, PAWL_SAC_NOISE_TEMPERATURE, draw, steps->eps_temperature);
@@ -460,14 +464,16 @@ static int sac_trainer_update(struct pawl_trainer *trainer, const struct pawl_sa
                               struct pawl_trainer_report *report, struct pawl_err *err)
 {
     struct sac_trainer *sac = of(trainer);
+    uint32_t turns = (uint32_t)sac->cfg->utd_ratio;
     bool has_actor = sac->update_count % (uint64_t)sac->cfg->policy_update_freq == 0;
     uint64_t update_count = sac->update_count + 1;
     int code = 0;
 
     *report = (struct pawl_trainer_report){0};
     memcpy(input(sac, sac->steps->counters_next), &update_count, sizeof(update_count));
-    for (uint32_t turn = 0; code == 0 && turn < (uint32_t)sac->cfg->utd_ratio; turn++)
+    for (uint32_t turn = 0; code == 0 && turn < turns && !report->is_skipped; turn++)
         code = learn_batch(sac, sampler, turn, report, err);
+    has_actor = has_actor && !report->is_skipped;
     if (code == 0 && has_actor)
         code = learn_actor(sac, report, err);
     if (code == 0)

@@ -50,7 +50,8 @@ struct pawl_trainer_setup {
 
 /* What one update did. */
 struct pawl_trainer_report {
-    bool is_skipped;  /* a loss or a gradient was not finite: nothing has been changed by it */
+    bool is_skipped;  /* a loss or a gradient was not finite: that step was not made, nor any
+                         behind it in this update */
     double grad_norm; /* the largest of the update */
     uint32_t figure_count;
     struct {

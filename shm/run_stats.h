@@ -47,7 +47,7 @@
     ROW(RECORDS_REFUSED, "learner.records_refused", COUNTER, "records", "Records that broke a rule.") \
     ROW(SEQUENCE_GAPS, "learner.sequence_gaps", COUNTER, "", "Places in a ring where records are missing.") \
     ROW(UPDATES, "learner.updates", COUNTER, "", "Optimization steps.")                        \
-    ROW(UPDATES_SKIPPED, "learner.updates_skipped", COUNTER, "", "Updates without effect: a loss or gradient was not finite.") \
+    ROW(UPDATES_SKIPPED, "learner.updates_skipped", COUNTER, "", "Updates cut short: a loss or gradient was not finite.") \
     ROW(ROLLBACKS, "learner.rollbacks", COUNTER, "", "Times that training went back to its last good state.") \
     ROW(UPDATES_OWED, "learner.updates_owed", GAUGE, "", "Updates behind the ratio that was asked for.") \
     ROW(VERSIONS_PUBLISHED, "learner.versions_published", COUNTER, "", "Times that parameters were published.") \

@@ -352,6 +352,7 @@ step choice_loss(const arenas &a, const pawl_op_choice_loss &op)
 step clip(const arenas &a, const pawl_op_clip &op)
 {
     Tensor norm = a.view(op.norm), gate = a.view(op.gate), loss = a.view(op.loss);
+    Tensor before = a.view(op.before);
     std::vector<Tensor> gradients;
     for (const pawl_view &g : op.g) {
         if (pawl_view_is(g))
@@ -363,15 +364,17 @@ step clip(const arenas &a, const pawl_op_clip &op)
         for (const Tensor &g : gradients)
             norms.push_back(at::linalg_vector_norm(g, 2));
         Tensor all = at::linalg_vector_norm(at::stack(norms), 2).view({1, 1});
-        Tensor is_finite = at::isfinite(all);
+        Tensor is_open = at::isfinite(all);
         if (loss.defined())
-            is_finite = at::logical_and(is_finite, at::all(at::isfinite(loss)));
+            is_open = at::logical_and(is_open, at::all(at::isfinite(loss)));
+        if (before.defined())
+            is_open = at::logical_and(is_open, before != 0);
         norm.copy_(all);
-        gate.copy_(is_finite);
+        gate.copy_(is_open);
         if (max_norm == 0.0)
             return;
         Tensor factor = at::clamp_max(max_norm / (all + 1e-6), 1.0);
-        factor.masked_fill_(at::logical_not(is_finite), 1.0);
+        factor.masked_fill_(at::logical_not(is_open), 1.0);
         for (const Tensor &g : gradients)
             g.mul_(factor);
     };
@@ -382,17 +385,14 @@ step clip(const arenas &a, const pawl_op_clip &op)
 step adam(const arenas &a, const pawl_op_adam &op)
 {
     Tensor p = a.view(op.p), m = a.view(op.m), v = a.view(op.v), count = a.view(op.step);
-    Tensor g = a.view(op.g), gate = a.view(op.gate), lr = a.view(op.lr);
+    Tensor g = a.view(op.g), gate = a.view(op.gate);
     Tensor s = a.like(0, op.p), t = a.like(1, op.p);
-    double scale = op.lr_scale, beta1 = op.beta1, beta2 = op.beta2, eps = op.eps;
+    double lr = op.lr, beta1 = op.beta1, beta2 = op.beta2, eps = op.eps;
     return [=]() mutable {
-        Tensor is_open = gate != 0;
+        Tensor is_open = gate.defined() ? gate != 0 : at::ones_like(count, at::kBool);
         count.add_(is_open);
         Tensor n = count.to(at::kDouble); /* 1 - 0.999^n needs it */
-        Tensor rate = scale / (1.0 - at::pow(beta1, n));
-        if (lr.defined())
-            rate.mul_(lr);
-        rate = rate.to(at::kFloat);
+        Tensor rate = (lr / (1.0 - at::pow(beta1, n))).to(at::kFloat);
         Tensor root = at::rsqrt(1.0 - at::pow(beta2, n)).to(at::kFloat);
 
         at::mul_out(s, m, at::scalar_tensor(beta1)).add_(g, 1.0 - beta1);

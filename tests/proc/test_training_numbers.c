@@ -46,7 +46,7 @@ START_TEST(a_record_with_a_number_that_is_none_is_in_quarantine_and_nowhere_else
     ck_assert_uint_eq(resume.totals.record_count, 240);
     ck_assert_uint_eq(resume.totals.frame_count, 240); /* none of the six in the replay */
     ck_assert_uint_eq(count_in("quarantine.jsonl", "\"reason\":"), 6);
-    ck_assert_uint_eq(count_in("log.txt", "update without effect"), 0);
+    ck_assert_uint_eq(count_in("log.txt", "update cut short"), 0);
     learner_rig_close(&rig);
 }
 END_TEST
@@ -65,7 +65,7 @@ static struct pawl_resume run_with(const char *faults)
 START_TEST(a_loss_that_is_none_costs_one_update)
 {
     struct pawl_resume resume = run_with("learner.batch:error=EDOM@30");
-    ck_assert_uint_eq(count_in("log.txt", "update without effect"), 1);
+    ck_assert_uint_eq(count_in("log.txt", "update cut short"), 1);
     ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 0);
     ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10);
     learner_rig_close(&rig);
@@ -77,7 +77,7 @@ START_TEST(three_in_a_row_are_a_way_back_to_the_last_good_state_and_other_batche
     struct pawl_resume resume = run_with("learner.batch:error=EDOM@200;"
                                          "learner.batch:error=EDOM@201;"
                                          "learner.batch:error=EDOM@202");
-    ck_assert_uint_eq(count_in("log.txt", "update without effect"), 3);
+    ck_assert_uint_eq(count_in("log.txt", "update cut short"), 3);
     ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 1);
     ck_assert_uint_gt(resume.mark.draw_offset, 0);
     ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10); /* made up for */
@@ -126,13 +126,13 @@ START_TEST(a_run_resumed_soon_after_going_back_goes_on_from_the_good_state)
 }
 END_TEST
 
-/* The last of the updates that were earned is without effect. */
+/* The last of the updates that were earned is cut short. */
 START_TEST(a_run_that_ends_in_trouble_saves_its_last_good_state)
 {
     learn_begin(PROGRAM, CONFIG);
     learner_rig_start(&rig, "learner.batch:error=EDOM@150");
     learn_until(26 * LEARN_ROUND + 4); /* 160 steps: 150 updates */
-    LEARNER_RIG_UNTIL(&rig, count_in("log.txt", "update without effect") == 1);
+    LEARNER_RIG_UNTIL(&rig, count_in("log.txt", "update cut short") == 1);
     ck_assert_int_eq(learner_rig_stop(&rig), 0);
     struct pawl_resume resume = learn_read_checkpoint();
     ck_assert_uint_eq(resume.mark.update_count, 100);
@@ -182,7 +182,7 @@ static const char *high_gradients(unsigned first, unsigned count)
 START_TEST(twenty_gradients_in_a_row_far_above_their_mean_are_a_way_back)
 {
     struct pawl_resume resume = run_with(high_gradients(230, 20));
-    ck_assert_uint_eq(count_in("log.txt", "update without effect"), 0); /* all are finite */
+    ck_assert_uint_eq(count_in("log.txt", "update cut short"), 0); /* all are finite */
     ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 1);
     ck_assert_uint_eq(count_in("log.txt", "updates=200 times=1"),
                       1); /* not to what they led to */
@@ -235,7 +235,7 @@ START_TEST(a_learner_that_dies_with_parameters_that_are_none_is_followed_by_a_go
     learn_until((learn_count / LEARN_ROUND + 10) * LEARN_ROUND);
     struct pawl_resume resume = learn_end();
     ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10);
-    ck_assert_uint_eq(count_in("log.txt", "update without effect"), 0);
+    ck_assert_uint_eq(count_in("log.txt", "update cut short"), 0);
     learner_rig_close(&rig);
 }
 END_TEST

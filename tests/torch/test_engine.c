@@ -24,7 +24,7 @@ static float *arena_rows;
 static struct {
     struct pawl_view view;
     float first, step; /* element i is first + i * step */
-} given[16];
+} given[32];
 static size_t given_count;
 
 static void setup(void)
@@ -429,47 +429,47 @@ START_TEST(choices_are_rounded_and_held_as_ours)
 }
 END_TEST
 
-static void add_clip(float max_norm, float g_first, float loss_first)
+static void add_clip(float max_norm, float g_first, float loss_first, float before)
 {
     pawl_plan_clip(plan,
                    &(struct pawl_op_clip){.norm = output(1, 1),
                                           .gate = output(1, 1),
                                           .g = {give(work(1, 9), g_first, 0.5f), work(1, 3)},
                                           .loss = give(work(1, 2), loss_first, 1.0f),
+                                          .before = give(work(1, 1), before, 0.0f),
                                           .max_norm = max_norm});
 }
 
 START_TEST(gradients_are_clipped_and_gated_as_ours)
 {
     setup();
-    add_clip(2.0f, 1.0f, 1.0f);
-    add_clip(200.0f, 1.0f, 1.0f);
-    add_clip(0.0f, 1.0f, 1.0f);
-    add_clip(2.0f, NAN, 1.0f);
-    add_clip(2.0f, 1.0f, INFINITY);
+    add_clip(2.0f, 1.0f, 1.0f, 1.0f);
+    add_clip(200.0f, 1.0f, 1.0f, 1.0f);
+    add_clip(0.0f, 1.0f, 1.0f, 1.0f);
+    add_clip(2.0f, NAN, 1.0f, 1.0f);
+    add_clip(2.0f, 1.0f, INFINITY, 1.0f);
+    add_clip(2.0f, 1.0f, 1.0f, 0.0f);
     compare();
 }
 END_TEST
 
-static void add_step(float gate_value, float first_step, bool has_rate)
+static void add_step(float gate_value, float first_step)
 {
-    struct pawl_view none = {0}, p = state(1, 11);
+    struct pawl_view p = state(1, 11);
     struct pawl_view gate = give(work(1, 1), gate_value, 0.0f);
     struct pawl_view g = work(1, 11);
     if (gate_value == 0.0f)
         give(g, NAN, 0.0f);
-    pawl_plan_adam(plan,
-                   &(struct pawl_op_adam){.p = p,
-                                          .m = state(1, 11),
-                                          .v = give(state(1, 11), 0.01f, 0.03f),
-                                          .step = give(state(1, 1), first_step, 0.0f),
-                                          .g = g,
-                                          .gate = gate,
-                                          .lr = has_rate ? give(input(1, 1), 0.5f, 0.0f) : none,
-                                          .lr_scale = 3e-2f,
-                                          .beta1 = 0.9f,
-                                          .beta2 = 0.999f,
-                                          .eps = 1e-8f});
+    pawl_plan_adam(plan, &(struct pawl_op_adam){.p = p,
+                                                .m = state(1, 11),
+                                                .v = give(state(1, 11), 0.01f, 0.03f),
+                                                .step = give(state(1, 1), first_step, 0.0f),
+                                                .g = g,
+                                                .gate = gate,
+                                                .lr = 3e-2,
+                                                .beta1 = 0.9,
+                                                .beta2 = 0.999,
+                                                .eps = 1e-8});
     pawl_plan_polyak(plan, &(struct pawl_op_polyak){
                                .target = state(1, 11), .p = p, .gate = gate, .w = 0.005f});
     pawl_plan_polyak(plan,
@@ -479,8 +479,8 @@ static void add_step(float gate_value, float first_step, bool has_rate)
 START_TEST(a_step_of_adam_and_a_target_that_follows_are_ours)
 {
     setup();
-    add_step(1.0f, 0.0f, false);
-    add_step(1.0f, 1000.0f, true);
+    add_step(1.0f, 0.0f);
+    add_step(1.0f, 1000.0f);
     compare();
 }
 END_TEST
@@ -490,8 +490,8 @@ START_TEST(behind_a_closed_gate_nothing_changes)
     setup();
     struct pawl_err err = {0};
     float before[64], after[64];
-    add_step(0.0f, 0.0f, false);
-    add_step(0.0f, 12.0f, true);
+    add_step(0.0f, 0.0f);
+    add_step(0.0f, 12.0f);
     open_both();
     struct pawl_view p = {.arena = PAWL_STATE, .rows = 1, .cols = 45, .stride = 45};
     theirs->ops->read(theirs, p, before, &err);
@@ -590,10 +590,10 @@ START_TEST(twenty_updates_of_a_network_stay_together)
                                                 .step = count,
                                                 .g = g,
                                                 .gate = gate,
-                                                .lr_scale = 1e-2f,
-                                                .beta1 = 0.9f,
-                                                .beta2 = 0.999f,
-                                                .eps = 1e-8f});
+                                                .lr = 1e-2f,
+                                                .beta1 = 0.9,
+                                                .beta2 = 0.999,
+                                                .eps = 1e-8});
     pawl_plan_polyak(plan, &(struct pawl_op_polyak){.target = target, .p = p, .w = 0.1f});
     give(m, 0, 0);
     open_both();

@@ -87,7 +87,7 @@ END_TEST
 
 START_TEST(an_impossible_part_is_refused_where_it_is_used)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         begin();
         struct pawl_view a = make(4, 6), b = make(2, 2), part = a;
         if (i == 0)
@@ -98,6 +98,8 @@ START_TEST(an_impossible_part_is_refused_where_it_is_used)
             part = pawl_view_span(b, a);
         if (i == 3)
             part = pawl_view_like(a, b, a);
+        if (i == 4) /* another matrix would lie there */
+            part = pawl_view_like(pawl_view_cols(a, 4, 2), a, b);
         copy_to(part);
         refused("copy: y", i == 0 ? "stride" : "impossible part");
     }
@@ -132,8 +134,8 @@ static const char *const shapes[PAWL_OP_KIND_COUNT] = {
     [PAWL_OP_TEMPERATURE_LOSS] = "11 11 B1 11",
     [PAWL_OP_CHOICE_TARGET] = "B1 BC BC B1 B1 B1",
     [PAWL_OP_CHOICE_LOSS] = "BC 11 BC B1 B1 B1",
-    [PAWL_OP_CLIP] = "11 11 1a 1b 1c 1d 1e",
-    [PAWL_OP_ADAM] = "1n 1n 1n 11 1n 11 11",
+    [PAWL_OP_CLIP] = "11 11 1a 1b 1c 1d 1e 11",
+    [PAWL_OP_ADAM] = "1n 1n 1n 11 1n 11",
     [PAWL_OP_POLYAK] = "1n 1n 11",
 };
 

@@ -434,6 +434,30 @@ START_TEST(what_it_cannot_read_is_refused_by_name)
 }
 END_TEST
 
+/* Whose config.json would say MEAN_STD of what there is not. */
+START_TEST(numbers_to_normalise_a_state_that_there_is_not_are_refused)
+{
+    static const char *const words[] = {"policy.sac.observation_mean=[1.5, 2]",
+                                        "policy.sac.observation_std=[2, 4]"};
+    struct pawl_policy_setup setup = small_setup();
+    struct pawl_policy *policy;
+    struct pawl_err err = {0};
+
+    pawl_cfg_close(cfg);
+    open_cfg(words, 2);
+    setup.cfg = cfg;
+    memset(&spec, 0, sizeof(spec));
+    pawl_spec_add(&spec, "obs.environment_state", PAWL_F32, 1, (uint32_t[]){2}, NULL);
+    pawl_spec_add(&spec, "action", PAWL_F32, 1, (uint32_t[]){ACTION_MAX}, NULL);
+    ck_assert_int_eq(pawl_sac_policy.open(&policy, &setup, &err), -EINVAL);
+    ck_assert_str_eq(err.text,
+                     "command line: policy.sac.observation_mean = [1.5, ...], 2 components: it "
+                     "normalises obs.state, which the records of this env.type do not have "
+                     "(`pawl env list`); leave it and policy.sac.observation_std out");
+    pawl_cfg_close(cfg);
+}
+END_TEST
+
 PAWL_TEST_MAIN("policy_sac", the_greedy_action_is_the_golden_mean_squashed,
                lerobots_deviation_is_the_root_of_what_std_layer_says,
                the_fixed_deviation_is_what_std_layer_says,
@@ -444,4 +468,5 @@ PAWL_TEST_MAIN("policy_sac", the_greedy_action_is_the_golden_mean_squashed,
                the_last_layers_begin_within_init_final,
                the_spread_of_actions_is_held_within_its_bounds,
                observations_are_normalised_when_told_how,
-               the_choice_is_the_discrete_critics_best, what_it_cannot_read_is_refused_by_name)
+               the_choice_is_the_discrete_critics_best, what_it_cannot_read_is_refused_by_name,
+               numbers_to_normalise_a_state_that_there_is_not_are_refused)

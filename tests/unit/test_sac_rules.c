@@ -459,39 +459,124 @@ END_TEST
 
 /* --- trouble --- */
 
+/* From this draw on there is a reward that is no number. */
+static uint64_t bad_draw;
+
 static void poisoned_batch(struct sac_rig *at, struct pawl_batch *batch, uint64_t draw)
 {
     sac_rig_noise_batch(at, batch, draw);
-    batch->reward[2] = NAN;
+    if (draw >= bad_draw)
+        batch->reward[2] = NAN;
 }
 
-START_TEST(a_step_that_is_not_finite_is_not_made)
+/* All of the state but the counter of updates. */
+static void copy_numbers(float *to, size_t most)
 {
-    OPEN(0, "policy.sac.utd_ratio=2");
-    sac_rig_update(&rig, &report);
-    ck_assert(!report.is_skipped);
     const struct pawl_sac_steps *steps = pawl_sac_trainer_steps(rig.trainer);
-    static float before[4096], after[4096];
-    struct pawl_sac_range parts[] = {steps->critic.range, steps->model->target_range};
+    size_t bytes;
+    const float *state = pawl_sac_trainer.state(rig.trainer, &bytes);
+    ck_assert_uint_le(bytes, most);
+    memcpy(to, state, bytes);
+    memset(to + steps->counters.at, 0, 2 * sizeof(float));
+}
+
+static void check_a_bad_batch_changes_nothing(const char *const *words, size_t word_count,
+                                              uint32_t choice_count)
+{
+    static float before[1 << 16], after[1 << 16];
+
+    open_rig(words, word_count, choice_count);
+    for (uint32_t i = 0; i < 3; i++)
+        sac_rig_update(&rig, &report);
+    ck_assert(!report.is_skipped);
     rig.fill = poisoned_batch;
+    bad_draw = 0;
     rig.prioritised_count = 0;
+    copy_numbers(before, sizeof(before));
     for (uint32_t i = 0; i < 2; i++) {
-        struct pawl_view view =
-            pawl_view_cols(steps->row, (uint32_t)parts[i].at, (uint32_t)parts[i].count);
-        ck_assert_uint_le(parts[i].count, 4096);
-        sac_rig_read(&rig, view, before);
         sac_rig_update(&rig, &report);
         ck_assert(report.is_skipped);
-        sac_rig_read(&rig, view, after);
-        ck_assert_mem_eq(before, after, parts[i].count * sizeof(float));
+        ck_assert(isnan(report.grad_norm));
+        copy_numbers(after, sizeof(after));
+        ck_assert_mem_eq(before, after, sizeof(before));
     }
-    ck_assert(number("optimizer/critic/state/0/step") == 2.0f);
     ck_assert_uint_eq(rig.prioritised_count, 0);
-    ck_assert_uint_eq(pawl_sac_trainer.update_count(rig.trainer), 3);
+    ck_assert_uint_eq(pawl_sac_trainer.update_count(rig.trainer), 5);
 
     rig.fill = sac_rig_noise_batch;
     sac_rig_update(&rig, &report);
     ck_assert(!report.is_skipped);
+    ck_assert(isfinite(report.grad_norm));
+    sac_rig_close(&rig);
+}
+
+#define CHECK_BAD(choice_count, ...)                                                           \
+    check_a_bad_batch_changes_nothing(                                                         \
+        (const char *[]){SMALL, ##__VA_ARGS__},                                                \
+        sizeof((const char *[]){SMALL, ##__VA_ARGS__}) / sizeof(char *), choice_count)
+
+START_TEST(a_bad_batch_changes_nothing)
+{
+    CHECK_BAD(0);
+    CHECK_BAD(0, "policy.sac.compat=fixed");
+    CHECK_BAD(0, "policy.sac.shared_encoder=false");
+    CHECK_BAD(0, "policy.sac.network=plain");
+    CHECK_BAD(3);
+    CHECK_BAD(3, "policy.sac.compat=fixed", "policy.sac.shared_encoder=false");
+    CHECK_BAD(3, "policy.sac.utd_ratio=2", "policy.sac.policy_update_freq=1");
+}
+END_TEST
+
+START_TEST(no_step_behind_one_that_is_not_finite_is_made)
+{
+    static const char *const steps[] = {
+        "optimizer/critic/state/0/step", "optimizer/discrete_critic/state/0/step",
+        "optimizer/actor/state/0/step", "optimizer/temperature/state/0/step"};
+    static const float first[] = {4.0f, 4.0f, 1.0f, 1.0f};
+
+    OPEN(3, "policy.sac.utd_ratio=4");
+    rig.fill = poisoned_batch;
+    bad_draw = 6; /* the third of the second update */
+    sac_rig_update(&rig, &report);
+    ck_assert(!report.is_skipped);
+    for (uint32_t i = 0; i < 4; i++)
+        ck_assert(number(steps[i]) == first[i]);
+    sac_rig_update(&rig, &report);
+    ck_assert(report.is_skipped);
+    ck_assert(isnan(report.grad_norm));
+    for (uint32_t i = 0; i < 4; i++)
+        ck_assert_msg(number(steps[i]) == (i < 2 ? 6.0f : 1.0f), "%s is %g", steps[i],
+                      (double)number(steps[i]));
+    ck_assert_uint_eq(rig.draw_count, 7);
+    sac_rig_close(&rig);
+}
+END_TEST
+
+/* The actor's noise is what is not a number: critics have moved, and their targets follow. */
+static void spoilt_noise(void *arg, enum pawl_sac_noise which, uint64_t draw, float *out,
+                         uint32_t count)
+{
+    (void)arg;
+    (void)draw;
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = which == PAWL_SAC_NOISE_CHOSEN  ? 1.0f
+                 : which == PAWL_SAC_NOISE_ACTOR ? NAN
+                                                 : 0.5f;
+}
+
+START_TEST(without_the_actors_step_the_temperature_stays)
+{
+    static const char target[] = "model/critic_target.critics.0.output_layer.weight";
+    OPEN(0, "policy.sac.policy_update_freq=2");
+    pawl_sac_trainer_noise(rig.trainer, spoilt_noise, NULL);
+    float log_alpha = number("model/log_alpha"), followed = number(target);
+    sac_rig_update(&rig, &report);
+    ck_assert(report.is_skipped);
+    ck_assert(number("optimizer/critic/state/0/step") == 1.0f);
+    ck_assert(number("optimizer/actor/state/0/step") == 0.0f);
+    ck_assert(number("optimizer/temperature/state/0/step") == 0.0f);
+    ck_assert(number("model/log_alpha") == log_alpha);
+    ck_assert(number(target) != followed);
     sac_rig_close(&rig);
 }
 END_TEST
@@ -537,5 +622,6 @@ PAWL_TEST_MAIN(
     half_of_the_actions_size_is_kept_as_entropy,
     lerobots_shared_encoder_is_rounded_as_its_own_target,
     fixed_a_shared_encoder_stays_as_its_steps_left_it,
-    the_actor_trains_an_encoder_of_its_own_and_only_that, a_step_that_is_not_finite_is_not_made,
-    an_empty_store_changes_nothing)
+    the_actor_trains_an_encoder_of_its_own_and_only_that, a_bad_batch_changes_nothing,
+    no_step_behind_one_that_is_not_finite_is_made,
+    without_the_actors_step_the_temperature_stays, an_empty_store_changes_nothing)

@@ -226,6 +226,34 @@ START_TEST(moments_lie_beside_their_parameters)
 }
 END_TEST
 
+/* m = 0.1 g and v = 0.001 g^2 after the first step; 1 - 0.999f is 0.00099998713. */
+START_TEST(moments_are_adams_to_the_last_digits)
+{
+    static const char *const moments[][2] = {
+        {"optimizer/critic/state/6/exp_avg", "optimizer/critic/state/6/exp_avg_sq"},
+        {"optimizer/actor/state/0/exp_avg", "optimizer/actor/state/0/exp_avg_sq"},
+        {"optimizer/temperature/state/0/exp_avg", "optimizer/temperature/state/0/exp_avg_sq"}};
+    struct sac_rig rig;
+
+    OPEN(&rig, 0, "policy.sac.utd_ratio=1", "policy.sac.policy_update_freq=1");
+    update(&rig, 1);
+    for (size_t p = 0; p < sizeof(moments) / sizeof(moments[0]); p++) {
+        uint64_t count, seen_count = 0;
+        const float *m = sac_rig_tensor(&rig, moments[p][0], &count);
+        const float *v = sac_rig_tensor(&rig, moments[p][1], &count);
+        for (uint64_t i = 0; i < count; i++) {
+            double g = (double)m[i] / 0.1;
+            if (fabs(g) < 1e-3)
+                continue;
+            ck_assert_double_eq_tol((double)v[i] / (0.001 * g * g), 1.0, 1e-6);
+            seen_count++;
+        }
+        ck_assert_uint_gt(seen_count, 0);
+    }
+    sac_rig_close(&rig);
+}
+END_TEST
+
 /* --- for actors --- */
 
 static struct pawl_policy *open_policy(struct sac_rig *rig, bool is_greedy)
@@ -500,8 +528,8 @@ PAWL_TEST_MAIN("sac_state", who_restores_a_block_goes_on_to_the_bit,
                a_block_with_what_is_not_a_number_is_refused_by_name,
                an_update_allocates_nothing, tensors_have_lerobots_names_and_numbers,
                the_discrete_critics_optimizer_begins_with_the_encoder,
-               moments_lie_beside_their_parameters, actors_mean_what_the_learner_means,
-               a_learner_begins_where_its_actors_do,
+               moments_lie_beside_their_parameters, moments_are_adams_to_the_last_digits,
+               actors_mean_what_the_learner_means, a_learner_begins_where_its_actors_do,
                critics_begin_orthogonal_and_targets_as_their_copies,
                a_shared_encoder_has_all_of_lerobots_names,
                lerobots_configuration_says_which_networks_there_are,

@@ -320,10 +320,10 @@ START_TEST(temperature_losses_and_their_first_step_are_lerobots)
                                     .v = put(1, 1, &zero),
                                     .step = put(1, 1, &zero),
                                     .g = op.dlog_alpha,
-                                    .lr_scale = (float)golden_param(&test, "lr"),
-                                    .beta1 = 0.9f,
-                                    .beta2 = 0.999f,
-                                    .eps = 1e-8f};
+                                    .lr = golden_param(&test, "lr"),
+                                    .beta1 = 0.9,
+                                    .beta2 = 0.999,
+                                    .eps = 1e-8};
         uint32_t loss = pawl_plan_begin(plan, "loss");
         pawl_plan_temperature_loss(plan, &op);
         pawl_plan_adam(plan, &adam);
@@ -387,7 +387,7 @@ START_TEST(targets_follow_to_the_bit)
         uint32_t count = (uint32_t)p.count, turns = (uint32_t)golden_param(&test, "iters");
         struct pawl_op_polyak op = {.target = put(1, count, target.data),
                                     .p = put(1, count, p.data),
-                                    .w = (float)golden_param(&test, "weight")};
+                                    .w = golden_param(&test, "weight")};
         uint32_t list = pawl_plan_begin(plan, "polyak");
         pawl_plan_polyak(plan, &op);
         open_engine();
@@ -413,17 +413,18 @@ START_TEST(clipped_steps_of_adam_are_torchs)
         begin();
         struct golden_array w = golden_input(&test, "w"), b = golden_input(&test, "b");
         struct golden_array gw = golden_input(&test, "gw"), gb = golden_input(&test, "gb");
-        float p[6], zero[6] = {0}, lr = (float)golden_param(&test, "lr");
+        float p[6], zero[6] = {0};
+        double lr = golden_param(&test, "lr");
         memcpy(p, w.data, 4 * sizeof(float));
         memcpy(p + 4, b.data, 2 * sizeof(float));
         struct pawl_op_adam adam = {.p = put(1, 6, p),
                                     .m = put(1, 6, zero),
                                     .v = put(1, 6, zero),
                                     .step = put(1, 1, zero),
-                                    .lr_scale = lr,
-                                    .beta1 = (float)golden_param(&test, "b1"),
-                                    .beta2 = (float)golden_param(&test, "b2"),
-                                    .eps = (float)golden_param(&test, "eps")};
+                                    .lr = lr,
+                                    .beta1 = golden_param(&test, "b1"),
+                                    .beta2 = golden_param(&test, "b2"),
+                                    .eps = golden_param(&test, "eps")};
         struct pawl_view gradw = put(1, 4, zero), gradb = put(1, 2, zero);
         struct pawl_op_clip clip = {.norm = work(1, 1),
                                     .gate = work(1, 1),
@@ -432,10 +433,9 @@ START_TEST(clipped_steps_of_adam_are_torchs)
         adam.g = pawl_view_span(gradw, gradb);
         adam.gate = clip.gate;
         uint32_t list = pawl_plan_begin(plan, "step");
-        pawl_plan_polyak(plan,
-                         &(struct pawl_op_polyak){.target = adam.p,
-                                                  .p = put(1, 6, zero),
-                                                  .w = lr * (float)golden_param(&test, "wd")});
+        pawl_plan_polyak(plan, &(struct pawl_op_polyak){.target = adam.p,
+                                                        .p = put(1, 6, zero),
+                                                        .w = lr * golden_param(&test, "wd")});
         pawl_plan_clip(plan, &clip);
         pawl_plan_adam(plan, &adam);
         open_engine();
