@@ -126,6 +126,11 @@ static int load(uint32_t thread_count, struct pawl_err *err)
     return pawl_err_set(err, ENOENT, "no BLAS library: %s; as root: " INSTALL, reason);
 }
 
+bool pawl_blas_is_wanted(const struct pawl_cpu_kernels *kernels, uint32_t thread_count)
+{
+    return kernels->is_blas_better || thread_count != 1 || getenv(PAWL_BLAS_ENV);
+}
+
 const struct pawl_blas *pawl_blas_open(uint32_t thread_count, struct pawl_err *err)
 {
     if (!state.blas.sgemm && load(thread_count, err) != 0)
@@ -138,8 +143,14 @@ const struct pawl_blas *pawl_blas_open(uint32_t thread_count, struct pawl_err *e
 
 static void read_facts(void (*put)(void *sink, const char *key, const char *text), void *sink)
 {
+    const struct pawl_cpu_kernels *kernels = pawl_cpu_kernels(0);
     struct pawl_err err = {0};
     char threads[16];
+
+    put(sink, "kernels", kernels->name);
+    put(sink, "one_thread",
+        pawl_blas_is_wanted(kernels, 1) ? "the library's"
+                                        : "the kernels'; the library's with more");
     const struct pawl_blas *blas = pawl_blas_open(0, &err);
     if (!blas) {
         put(sink, "library", err.text);
@@ -151,7 +162,6 @@ static void read_facts(void (*put)(void *sink, const char *key, const char *text
         put(sink, "config", blas->config);
     snprintf(threads, sizeof(threads), "%u", blas->thread_count);
     put(sink, "threads", threads);
-    put(sink, "kernels", pawl_cpu_kernels(0)->name);
     if (blas->warning)
         put(sink, "warning", blas->warning);
 }

@@ -1,7 +1,9 @@
 /* blas.h: the matrix product of the best BLAS library of this machine, opened at run time.
  *
- *     const struct pawl_blas *blas = pawl_blas_open(1, err);
- *     blas->sgemm(PAWL_BLAS_ROW_MAJOR, ...);
+ *     if (pawl_blas_is_wanted(kernels, thread_count)) {
+ *         blas = pawl_blas_open(thread_count, err);
+ *         blas->sgemm(PAWL_BLAS_ROW_MAJOR, ...);
+ *     }
  *
  * Nothing is linked: a program that computes nothing starts without it, and the settings that a
  * BLAS reads once, when it is loaded, are made before. OpenBLAS' OpenMP flavour comes first: of
@@ -19,11 +21,14 @@
 #include "runtime/cli.h"
 #include "runtime/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+struct pawl_cpu_kernels; /* policy/cpu.h */
 
 #define PAWL_BLAS_ROW_MAJOR 101 /* the numbers of cblas.h */
 #define PAWL_BLAS_AS_IS     111
@@ -50,6 +55,11 @@ struct pawl_blas {
                   const float *a, int stride_a, const float *b, int stride_b, float beta,
                   float *c, int stride_c);
 };
+
+/* False: the products of these kernels are better. They are with AVX-512 and one thread: nine
+ * tenths of OpenBLAS' time (bench_products). A library of the user's choice is always wanted.
+ * The answer is the same for all the life of a process. */
+bool pawl_blas_is_wanted(const struct pawl_cpu_kernels *kernels, uint32_t thread_count);
 
 /* Opens it at the first call, and sets the number of threads at each; 0: as the environment has
  * it. NULL with *err set: there is none, and the text has the command that installs one. */

@@ -1,7 +1,9 @@
 /* cpu.h: the parts of the CPU engine (engine_cpu.h): one function for each kind of operation
- * that is not a matrix product, compiled once for each instruction set.
+ * that is not a matrix product, and one for all of these, compiled once for each instruction
+ * set.
  *
  *     kernels->run[op->kind](op, memory);
+ *     kernels->product(&product, room);
  *
  * memory.base holds where each arena begins. Operations have been checked when the plan was
  * built (plan_check.h), so nothing here checks again.
@@ -17,6 +19,19 @@ struct pawl_cpu_memory {
     float *base[PAWL_ARENA_COUNT];
 };
 
+/* y (m, n) = a (m, k) b (k, n) + bias (1, n), or y += a b. What is turned lies as (k, m), or
+ * (n, k). bias may be NULL, and is where accumulate is set. */
+struct pawl_cpu_product {
+    float *y;
+    const float *a, *b, *bias;
+    size_t y_stride, a_stride, b_stride;
+    uint32_t m, n, k; /* at least 1 */
+    bool a_is_turned, b_is_turned, accumulate;
+};
+
+/* What a product needs for copies, aligned to 64 bytes. */
+#define PAWL_CPU_ROOM_FLOATS (320u * 256u)
+
 struct pawl_cpu_kernels {
     const char *name; /* "avx2" */
 
@@ -24,11 +39,9 @@ struct pawl_cpu_kernels {
     void (*run[PAWL_OP_KIND_COUNT])(const struct pawl_op *op,
                                     const struct pawl_cpu_memory *memory);
 
-    /* With one row of w: OpenBLAS' AVX-512 kernels are as fast there, its others take four
-     * times as long (bench_update, OPENBLAS_CORETYPE=Haswell). */
-    void (*linear_one)(const struct pawl_op_linear *op, const struct pawl_cpu_memory *memory);
-    void (*linear_dw_one)(const struct pawl_op_linear_dw *op,
-                          const struct pawl_cpu_memory *memory);
+    /* Of any shape. The bits of y are a function of the numbers alone. */
+    void (*product)(const struct pawl_cpu_product *product, float *room);
+    bool is_blas_better; /* than that, for products of more than one row and column */
 
     /* y (1, n) = or += column sums of x (B, n). */
     void (*column_sums)(struct pawl_view y, struct pawl_view x, bool accumulate,

@@ -3,7 +3,7 @@
 #if defined(__AVX512F__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 #include "policy/cpu_kernels.h"
 
-const struct pawl_cpu_kernels pawl_cpu_avx512 = PAWL_CPU_TABLE("avx512");
+const struct pawl_cpu_kernels pawl_cpu_avx512 = PAWL_CPU_TABLE("avx512", false);
 #else
 #include "policy/cpu.h"
 #endif

@@ -5,11 +5,12 @@
 #define PAWL_POLICY_CPU_KERNELS_H
 
 #include "policy/cpu_norm.h"
+#include "policy/cpu_product.h"
 #include "policy/cpu_rows.h"
 #include "policy/cpu_step.h"
 
 /* clang-format off */
-#define PAWL_CPU_TABLE(table_name)                                                             \
+#define PAWL_CPU_TABLE(table_name, blas_is_better)                                             \
     {                                                                                          \
         .name = table_name,                                                                    \
         .run = {                                                                               \
@@ -28,8 +29,8 @@
             [PAWL_OP_ADAM] = adam,                                                             \
             [PAWL_OP_POLYAK] = polyak,                                                         \
         },                                                                                     \
-        .linear_one = linear_one,                                                              \
-        .linear_dw_one = linear_dw_one,                                                        \
+        .product = product,                                                                    \
+        .is_blas_better = blas_is_better,                                                      \
         .column_sums = column_sums,                                                            \
     }
 /* clang-format on */

@@ -1,6 +1,5 @@
-/* cpu_rows.h: kernels (cpu_kernels.h) that walk the rows of matrices: copies, sums of columns,
- * and matrix products with so few columns that packing them for a BLAS costs more than the
- * product.
+/* cpu_rows.h: kernels (cpu_kernels.h) that walk the rows of matrices: copies and sums of
+ * columns.
  */
 #ifndef PAWL_POLICY_CPU_ROWS_H
 #define PAWL_POLICY_CPU_ROWS_H
@@ -71,54 +70,6 @@ static void column_sums(struct pawl_view y, struct pawl_view x, bool accumulate,
     if (!accumulate)
         memset(sums, 0, y.cols * sizeof(float));
     add_all_rows(sums, pawl_cpu_at(memory, x), x.stride, x.cols, x.rows, NULL, 0);
-}
-
-/* The products of x with w, for a few rows of x, a constant: one sum alone would wait for
- * itself at each addition. */
-VEC_INLINE void dots(float *y, size_t y_stride, const float *x, size_t x_stride, const float *w,
-                     float b, uint32_t n, const int rows)
-{
-    vec total[4];
-    uint32_t i = 0;
-    for (int r = 0; r < rows; r++)
-        total[r] = (vec){0};
-    for (; i + VEC_LANES <= n; i += VEC_LANES) {
-        vec v = vec_load(w + i);
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++)
-            total[r] += v * vec_load(x + (size_t)r * x_stride + i);
-    }
-    for (int r = 0; r < rows; r++) {
-        float sum = vec_sum(total[r]);
-        for (uint32_t k = i; k < n; k++)
-            sum += w[k] * x[(size_t)r * x_stride + k];
-        y[(size_t)r * y_stride] = sum + b;
-    }
-}
-
-static void linear_one(const struct pawl_op_linear *op, const struct pawl_cpu_memory *memory)
-{
-    float *y = pawl_cpu_at(memory, op->y);
-    const float *x = pawl_cpu_at(memory, op->x), *w = pawl_cpu_at(memory, op->w);
-    float b = pawl_view_is(op->b) ? *pawl_cpu_at(memory, op->b) : 0.0f;
-    size_t row = 0;
-
-    for (; row + 4 <= op->y.rows; row += 4)
-        dots(y + row * op->y.stride, op->y.stride, x + row * op->x.stride, op->x.stride, w, b,
-             op->w.cols, 4);
-    for (; row < op->y.rows; row++)
-        dots(y + row * op->y.stride, 0, x + row * op->x.stride, 0, w, b, op->w.cols, 1);
-}
-
-static void linear_dw_one(const struct pawl_op_linear_dw *op,
-                          const struct pawl_cpu_memory *memory)
-{
-    float *dw = pawl_cpu_at(memory, op->dw);
-
-    if (!op->accumulate)
-        memset(dw, 0, op->dw.cols * sizeof(float));
-    add_all_rows(dw, pawl_cpu_at(memory, op->x), op->x.stride, op->dw.cols, op->x.rows,
-                 pawl_cpu_at(memory, op->dy), op->dy.stride);
 }
 
 #endif

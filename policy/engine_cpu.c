@@ -14,8 +14,9 @@
 struct cpu_engine {
     struct pawl_engine engine; /* first: what the caller holds */
     const struct pawl_plan *plan;
-    const struct pawl_blas *blas;
     const struct pawl_cpu_kernels *kernels;
+    const struct pawl_blas *blas; /* NULL: the products are the kernels', too */
+    float *room;                  /* of those */
     struct pawl_cpu_memory memory;
     uint64_t *took_ns; /* NULL: nobody asks */
 };
@@ -31,6 +32,7 @@ static void cpu_close(struct pawl_engine *engine)
         return;
     for (size_t i = 0; i < PAWL_ARENA_COUNT; i++)
         free(of(engine)->memory.base[i]);
+    free(of(engine)->room);
     free(engine);
 }
 
@@ -49,10 +51,13 @@ int pawl_engine_cpu_open_with(struct pawl_engine **engine, const struct pawl_pla
                               const struct pawl_engine_setup *setup,
                               const struct pawl_cpu_kernels *kernels, struct pawl_err *err)
 {
+    const struct pawl_blas *blas = NULL;
     *engine = NULL;
-    const struct pawl_blas *blas = pawl_blas_open(setup->thread_count, err);
-    if (!blas)
-        return pawl_err_wrap(err, "cpu engine");
+    if (pawl_blas_is_wanted(kernels, setup->thread_count)) {
+        blas = pawl_blas_open(setup->thread_count, err);
+        if (!blas)
+            return pawl_err_wrap(err, "cpu engine");
+    }
 
     struct cpu_engine *cpu = calloc(1, sizeof(*cpu));
     if (!cpu)
@@ -61,6 +66,10 @@ int pawl_engine_cpu_open_with(struct pawl_engine **engine, const struct pawl_pla
     cpu->plan = plan;
     cpu->blas = blas;
     cpu->kernels = kernels;
+    if (allocate(&cpu->room, PAWL_CPU_ROOM_FLOATS, err) != 0) {
+        cpu_close(&cpu->engine);
+        return pawl_err_wrap(err, "open");
+    }
     for (size_t i = 0; i < PAWL_ARENA_COUNT; i++) {
         uint64_t count = pawl_plan_float_count(plan, (enum pawl_arena)i);
         if (allocate(&cpu->memory.base[i], count, err) != 0) {
@@ -124,43 +133,61 @@ static const float *cpu_output(const struct pawl_engine *engine, struct pawl_vie
     return pawl_cpu_at(&cpu->memory, view);
 }
 
-static void linear(struct cpu_engine *cpu, const struct pawl_op_linear *op)
+static void multiply(struct cpu_engine *cpu, const struct pawl_cpu_product *p)
 {
-    if (op->w.rows == 1) {
-        cpu->kernels->linear_one(op, &cpu->memory);
+    /* Packing a single row or column costs a BLAS more than the product. */
+    if (!cpu->blas || p->m == 1 || p->n == 1) {
+        cpu->kernels->product(p, cpu->room);
         return;
     }
-    float *y = pawl_cpu_at(&cpu->memory, op->y);
-    const float *b = pawl_cpu_at(&cpu->memory, op->b);
     /* A BLAS begins by scaling y: the bias goes there instead, and is added for nothing. */
-    for (size_t r = 0; b && r < op->y.rows; r++)
-        memcpy(y + r * op->y.stride, b, op->y.cols * sizeof(float));
-    cpu->blas->sgemm(PAWL_BLAS_ROW_MAJOR, PAWL_BLAS_AS_IS, PAWL_BLAS_TRANSPOSE, (int)op->y.rows,
-                     (int)op->w.rows, (int)op->w.cols, 1.0f, pawl_cpu_at(&cpu->memory, op->x),
-                     (int)op->x.stride, pawl_cpu_at(&cpu->memory, op->w), (int)op->w.stride,
-                     b ? 1.0f : 0.0f, y, (int)op->y.stride);
+    for (size_t row = 0; p->bias && row < p->m; row++)
+        memcpy(p->y + row * p->y_stride, p->bias, p->n * sizeof(float));
+    cpu->blas->sgemm(PAWL_BLAS_ROW_MAJOR,
+                     p->a_is_turned ? PAWL_BLAS_TRANSPOSE : PAWL_BLAS_AS_IS,
+                     p->b_is_turned ? PAWL_BLAS_TRANSPOSE : PAWL_BLAS_AS_IS, (int)p->m,
+                     (int)p->n, (int)p->k, 1.0f, p->a, (int)p->a_stride, p->b, (int)p->b_stride,
+                     p->accumulate || p->bias ? 1.0f : 0.0f, p->y, (int)p->y_stride);
+}
+
+/* y = a b; the caller says what is turned, and what is added. */
+static struct pawl_cpu_product product_of(const struct cpu_engine *cpu, struct pawl_view y,
+                                          struct pawl_view a, struct pawl_view b)
+{
+    return (struct pawl_cpu_product){.y = pawl_cpu_at(&cpu->memory, y),
+                                     .a = pawl_cpu_at(&cpu->memory, a),
+                                     .b = pawl_cpu_at(&cpu->memory, b),
+                                     .y_stride = y.stride,
+                                     .a_stride = a.stride,
+                                     .b_stride = b.stride,
+                                     .m = y.rows,
+                                     .n = y.cols};
+}
+
+static void linear(struct cpu_engine *cpu, const struct pawl_op_linear *op)
+{
+    struct pawl_cpu_product product = product_of(cpu, op->y, op->x, op->w);
+    product.k = op->w.cols;
+    product.b_is_turned = true;
+    product.bias = pawl_cpu_at(&cpu->memory, op->b);
+    multiply(cpu, &product);
 }
 
 static void linear_dx(struct cpu_engine *cpu, const struct pawl_op_linear_dx *op)
 {
-    cpu->blas->sgemm(PAWL_BLAS_ROW_MAJOR, PAWL_BLAS_AS_IS, PAWL_BLAS_AS_IS, (int)op->dx.rows,
-                     (int)op->w.cols, (int)op->w.rows, 1.0f, pawl_cpu_at(&cpu->memory, op->dy),
-                     (int)op->dy.stride, pawl_cpu_at(&cpu->memory, op->w), (int)op->w.stride,
-                     op->accumulate ? 1.0f : 0.0f, pawl_cpu_at(&cpu->memory, op->dx),
-                     (int)op->dx.stride);
+    struct pawl_cpu_product product = product_of(cpu, op->dx, op->dy, op->w);
+    product.k = op->w.rows;
+    product.accumulate = op->accumulate;
+    multiply(cpu, &product);
 }
 
 static void linear_dw(struct cpu_engine *cpu, const struct pawl_op_linear_dw *op)
 {
-    if (op->dw.rows == 1) {
-        cpu->kernels->linear_dw_one(op, &cpu->memory);
-        return;
-    }
-    cpu->blas->sgemm(
-        PAWL_BLAS_ROW_MAJOR, PAWL_BLAS_TRANSPOSE, PAWL_BLAS_AS_IS, (int)op->dw.rows,
-        (int)op->dw.cols, (int)op->dy.rows, 1.0f, pawl_cpu_at(&cpu->memory, op->dy),
-        (int)op->dy.stride, pawl_cpu_at(&cpu->memory, op->x), (int)op->x.stride,
-        op->accumulate ? 1.0f : 0.0f, pawl_cpu_at(&cpu->memory, op->dw), (int)op->dw.stride);
+    struct pawl_cpu_product product = product_of(cpu, op->dw, op->dy, op->x);
+    product.k = op->dy.rows;
+    product.a_is_turned = true;
+    product.accumulate = op->accumulate;
+    multiply(cpu, &product);
 }
 
 /* False: not a matrix product. */

@@ -1,5 +1,6 @@
-/* engine_cpu.h: the engine of networks without convolutions on the CPU: a BLAS for the matrix
- * products, kernels of our own (cpu.h) for the rest. What only this engine can do:
+/* engine_cpu.h: the engine of networks without convolutions on the CPU: kernels of our own
+ * (cpu.h), and a BLAS for the matrix products where it is the better one (blas.h). What only
+ * this engine can do:
  *
  *     pawl_engine_cpu_products(engine, list);       what the products of a list cost alone
  *     pawl_engine_cpu_profile(engine, took_ns);     what each kind of operation costs

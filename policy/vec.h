@@ -53,7 +53,11 @@ VEC_INLINE vec vec_load_part(const float *p, uint32_t count)
     vec v = {0};
     if (count >= VEC_LANES)
         return vec_load(p);
+#if VEC_LANES == 16
+    v = _mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+#else
     memcpy(&v, p, count * sizeof(float));
+#endif
     return v;
 }
 
@@ -62,7 +66,11 @@ VEC_INLINE void vec_store_part(float *p, vec v, uint32_t count)
     if (count >= VEC_LANES)
         vec_store(p, v);
     else
+#if VEC_LANES == 16
+        _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), v);
+#else
         memcpy(p, &v, count * sizeof(float));
+#endif
 }
 
 VEC_INLINE vec vec_all(float x)

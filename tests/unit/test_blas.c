@@ -1,9 +1,11 @@
 #include "policy/blas.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "policy/door_blas.h"
+#include "policy/engine_cpu.h"
 #include "support/test.h"
 
 #define REFERENCE "/usr/lib/" PAWL_LIBRARY_ARCHITECTURE "/blas/libblas.so.3"
@@ -78,8 +80,57 @@ START_TEST(a_library_that_is_not_there_is_a_sentence)
 }
 END_TEST
 
+START_TEST(a_library_is_wanted_where_kernels_are_not_better_for_more_threads_and_by_name)
+{
+    const struct pawl_cpu_kernels good = {.is_blas_better = false};
+    const struct pawl_cpu_kernels poor = {.is_blas_better = true};
+    ck_assert(!pawl_blas_is_wanted(&good, 1));
+    ck_assert(pawl_blas_is_wanted(&good, 2));
+    ck_assert(pawl_blas_is_wanted(&poor, 1));
+    setenv(PAWL_BLAS_ENV, REFERENCE, 1);
+    ck_assert(pawl_blas_is_wanted(&good, 1));
+}
+END_TEST
+
+static bool is_a_blas_loaded(void)
+{
+    char line[512];
+    bool is_there = false;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    ck_assert_ptr_nonnull(maps);
+    while (fgets(line, sizeof(line), maps))
+        is_there = is_there || strstr(line, "/libblas") || strstr(line, "/libopenblas");
+    fclose(maps);
+    return is_there;
+}
+
+static void check_that_an_engine_loads_a_blas(bool is_better, bool is_loaded)
+{
+    struct pawl_cpu_kernels kernels = *pawl_cpu_kernels(0);
+    const struct pawl_engine_setup setup = {.thread_count = 1};
+    struct pawl_err err = {0};
+    struct pawl_plan *plan;
+    struct pawl_engine *engine;
+    kernels.is_blas_better = is_better;
+    ck_assert_int_eq(pawl_plan_open(&plan, &err), 0);
+    ck_assert_int_eq(pawl_plan_finish(plan, &err), 0);
+    ck_assert_int_eq(pawl_engine_cpu_open_with(&engine, plan, &setup, &kernels, &err), 0);
+    ck_assert(is_a_blas_loaded() == is_loaded);
+    pawl_engine_cpu.close(engine);
+    pawl_plan_close(plan);
+}
+
+START_TEST(an_engine_whose_kernels_are_better_needs_no_library)
+{
+    check_that_an_engine_loads_a_blas(false, false);
+    check_that_an_engine_loads_a_blas(true, true);
+}
+END_TEST
+
 PAWL_TEST_MAIN("blas", the_best_library_multiplies_and_says_what_it_is,
                openblas_is_preferred_in_its_openmp_flavour,
                the_number_of_threads_is_the_one_asked_for_last,
                reference_blas_works_and_is_warned_about_with_the_command_that_helps,
-               a_library_that_is_not_there_is_a_sentence)
+               a_library_that_is_not_there_is_a_sentence,
+               a_library_is_wanted_where_kernels_are_not_better_for_more_threads_and_by_name,
+               an_engine_whose_kernels_are_better_needs_no_library)
