@@ -128,6 +128,9 @@ int pawl_journal_load(struct pawl_io *io, const char *folder, struct pawl_replay
 int pawl_journal_load_file(struct pawl_io *io, const char *path, struct pawl_replay *replay,
                            struct pawl_journal_loaded *loaded, struct pawl_err *err);
 
+/* Whether it is one, by its beginning; who has no store yet asks so. */
+int pawl_journal_check_file(struct pawl_io *io, const char *path, struct pawl_err *err);
+
 /* Writes such a file. Zeroed: closed. */
 struct pawl_journal_recorder {
     struct pawl_io *io;

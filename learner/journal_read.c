@@ -326,6 +326,44 @@ static int load_chunks(struct pawl_journal_reader *reader, struct pawl_replay *r
     return code;
 }
 
+/* It would be the same after another start. */
+static int say_what_is_wanted(int code, struct pawl_err *err)
+{
+    struct pawl_err why = *err;
+    if (code != -ENODATA && code != -EPROTO)
+        return code;
+    *err = (struct pawl_err){0};
+    return pawl_err_set(err, EINVAL, "%s; wanted is a file as `pawl record` writes it",
+                        why.text);
+}
+
+/* reader->fd is to be closed once it is open. */
+static int open_path(struct pawl_journal_reader *reader, struct pawl_io *io, const char *path,
+                     struct pawl_err *err)
+{
+    int fd = pawl_io_open(io, PAWL_IO_CWD, path, O_RDONLY, 0);
+    if (fd < 0)
+        return pawl_err_set(err, -fd, "open %s: %s", path, strerror(-fd));
+    int code = pawl_journal_reader_open(reader, io, fd, path, err);
+    if (code != 0)
+        pawl_io_close(io, fd);
+    return code;
+}
+
+int pawl_journal_check_file(struct pawl_io *io, const char *path, struct pawl_err *err)
+{
+    struct pawl_journal_reader reader;
+    struct pawl_err unread = {0};
+
+    err = err ? err : &unread;
+    int code = open_path(&reader, io, path, err);
+    if (code != 0)
+        return say_what_is_wanted(code, err);
+    pawl_io_close(io, reader.fd);
+    pawl_journal_reader_close(&reader);
+    return 0;
+}
+
 int pawl_journal_load_file(struct pawl_io *io, const char *path, struct pawl_replay *replay,
                            struct pawl_journal_loaded *loaded, struct pawl_err *err)
 {
@@ -334,23 +372,15 @@ int pawl_journal_load_file(struct pawl_io *io, const char *path, struct pawl_rep
 
     err = err ? err : &unread;
     *loaded = (struct pawl_journal_loaded){0};
-    int fd = pawl_io_open(io, PAWL_IO_CWD, path, O_RDONLY, 0);
-    if (fd < 0)
-        return pawl_err_set(err, -fd, "open %s: %s", path, strerror(-fd));
     uint64_t cut_count = replay->cut_count;
-    int code = pawl_journal_reader_open(&reader, io, fd, path, err);
-    if (code == 0)
+    int code = open_path(&reader, io, path, err);
+    if (code == 0) {
         code = load_chunks(&reader, replay, loaded, err);
-    pawl_journal_reader_close(&reader);
-    pawl_io_close(io, fd);
-    replay->cut_count = cut_count;
-    if (code == -ENODATA || code == -EPROTO) {
-        /* It would be the same after another start. */
-        struct pawl_err why = *err;
-        *err = (struct pawl_err){0};
-        code = pawl_err_set(err, EINVAL, "%s; wanted is a file as `pawl record` writes it",
-                            why.text);
+        pawl_io_close(io, reader.fd);
+        pawl_journal_reader_close(&reader);
     }
+    replay->cut_count = cut_count;
+    code = say_what_is_wanted(code, err);
     if (code == 0 && replay->sample_count == 0)
         code = pawl_err_set(err, EINVAL, "%s holds no transition", path);
     return code;

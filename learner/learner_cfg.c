@@ -2,11 +2,18 @@
 
 #include "learner/book.h"
 #include "learner/tally.h"
+#include "policy/door.h"
+#include "policy/policy.h"
+#include "policy/policy_cfg.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 static const char *const behinds[] = {"throttle", "allow", NULL};
-static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
+const char *const pawl_learner_devices[] = {"auto", "cpu", "cuda", NULL};
 
 #define LEARNER struct pawl_learner_cfg
 static const struct pawl_cfg_row rows[] = {
@@ -22,7 +29,7 @@ static const struct pawl_cfg_row rows[] = {
     PAWL_CFG_I64_ROW(LEARNER, "learner.batch_size", batch_size, 256, 1, 65536, "transitions",
                      "What one update learns from."),
     PAWL_CFG_CHOICE_ROW(
-        LEARNER, "learner.device", device, 0, devices,
+        LEARNER, "learner.device", device, PAWL_LEARNER_DEVICE_AUTO, pawl_learner_devices,
         "Where updates are computed; auto: on a GPU where one can be used, else on the "
         "processor."),
     PAWL_CFG_I64_ROW(LEARNER, "learner.threads", threads, 1, 1, 256, "",
@@ -59,10 +66,31 @@ static const struct pawl_cfg_row rows[] = {
                           "Processors that the learner may use, all of them; empty: any."),
 };
 
+/* Of a method that learns. Whether there is a GPU behind the door, its learner finds out. */
+static void look(struct pawl_cfg *cfg)
+{
+    const struct pawl_learner_cfg *learner = pawl_cfg_fields(cfg, &pawl_learner_table);
+    const struct pawl_policy_cfg *policy = pawl_cfg_fields(cfg, &pawl_policy_table);
+    char path[PAWL_LEARNER_PATH_BYTES + 64];
+
+    if (!policy || !pawl_policies[policy->type]->trainer)
+        return;
+    if (learner->device == PAWL_LEARNER_DEVICE_CUDA && !pawl_door_has(true))
+        pawl_cfg_refuse(cfg, "learner.device", ENODEV, PAWL_LEARNER_DEVICE_WAY_OUT,
+                        "this build of Pawl has no pawl_torch_cuda.so, the CUDA half of the "
+                        "torch door; -DPAWL_TORCH=PYTHON makes it with a torch that has CUDA");
+    snprintf(path, sizeof(path), "%s/pretrained_model/model.safetensors", learner->start_from);
+    if (learner->start_from[0] && access(path, R_OK) != 0)
+        pawl_cfg_refuse(cfg, "learner.start_from", errno,
+                        "wanted is the folder of a checkpoint, RUN/checkpoints/last say",
+                        "%s: %s", path, strerror(errno));
+}
+
 const struct pawl_cfg_table pawl_learner_table = {
     .name = "learner",
     .help = "How records are taken in and parameters handed out.",
     .rows = rows,
     .row_count = sizeof(rows) / sizeof(rows[0]),
     .fields_bytes = sizeof(LEARNER),
+    .look = look,
 };

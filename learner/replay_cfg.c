@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "learner/journal.h"
 #include "learner/replay.h"
 
 #define REPLAY struct pawl_replay_cfg
@@ -31,10 +32,23 @@ static const struct pawl_cfg_row rows[] = {
                      3600.0, "s", "A power cut loses at most the frames of this time."),
 };
 
+static void look(struct pawl_cfg *cfg)
+{
+    const struct pawl_replay_cfg *replay = pawl_cfg_fields(cfg, &pawl_replay_table);
+    struct pawl_err err = {0};
+
+    if (replay->offline[0] && replay->offline_ratio > 0.0 &&
+        pawl_journal_check_file(pawl_io_sys(), replay->offline, &err) != 0)
+        pawl_cfg_refuse(cfg, "replay.offline", err.code,
+                        "`pawl record` writes such a file; \"\" learns without one", "%s",
+                        err.text);
+}
+
 const struct pawl_cfg_table pawl_replay_table = {
     .name = "replay",
     .help = "How many frames are kept, and how batches are drawn from them.",
     .rows = rows,
     .row_count = sizeof(rows) / sizeof(rows[0]),
     .fields_bytes = sizeof(REPLAY),
+    .look = look,
 };

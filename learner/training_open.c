@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "learner/checkpoint_cfg.h"
+#include "policy/door.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
@@ -94,20 +96,37 @@ static void warn_of_threads(const struct pawl_learner_cfg *cfg)
                       "threads=%" PRId64 " cpus=%u", cfg->threads, cfg->cpus.count);
 }
 
+/* A device that is asked for and not there; "auto" makes do. */
+static int check_device(const struct pawl_training *training, struct pawl_err *err)
+{
+    const struct pawl_learner_cfg *cfg = training->cfg;
+    struct pawl_err why = {0};
+    char origin[PATH_MAX];
+
+    if (cfg->device != PAWL_LEARNER_DEVICE_CUDA ||
+        pawl_door_engine("cuda", (uint32_t)cfg->threads, &why))
+        return 0;
+    pawl_cfg_origin(training->setup.cfg, "learner.device", origin, sizeof(origin));
+    return pawl_err_set(err, why.code,
+                        "learner.device = \"cuda\" (%s): %s; " PAWL_LEARNER_DEVICE_WAY_OUT,
+                        origin, why.text);
+}
+
 static int open_trainer(struct pawl_training *training, struct pawl_err *err)
 {
-    static const char *const devices[] = {"auto", "cpu", "cuda"};
     const struct pawl_trainer_setup setup = {
         .cfg = training->setup.cfg,
         .spec = &training->setup.ingest->spec,
         .choice_count = training->setup.choice_count,
         .batch_count = (uint32_t)training->cfg->batch_size,
         .seed = (uint64_t)training->run->seed,
-        .device = devices[training->cfg->device],
+        .device = pawl_learner_devices[training->cfg->device],
         .thread_count = (uint32_t)training->cfg->threads,
     };
     const struct pawl_trainer_ops *ops = training->setup.policy->trainer;
     warn_of_threads(training->cfg);
+    if (check_device(training, err) != 0)
+        return -err->code;
     if (ops->open(&training->trainer, &setup, err) != 0)
         return -err->code;
     pawl_log_info("learning", "device=%s threads=%u", ops->device(training->trainer),

@@ -470,6 +470,19 @@ static int watch_time(struct pawl_run *run, struct pawl_err *err)
     return status;
 }
 
+static int create_folder(struct pawl_run *run, const char *owner, struct pawl_err *err)
+{
+    struct pawl_err why = {0};
+    char origin[PATH_MAX];
+    if (pawl_run_folder_create(&run->folder, run->cfg->dir, run->cfg->name, owner, &why) == 0)
+        return 0;
+    pawl_cfg_origin(run->order.cfg, "run.dir", origin, sizeof(origin));
+    return pawl_err_set(err, why.code,
+                        "run.dir = \"%s\" (%s): %s; run.dir=FOLDER on this line names another "
+                        "place",
+                        run->cfg->dir, origin, why.text);
+}
+
 /* Nothing is made before the programs have been found. */
 static int open_run(struct pawl_run *run, struct pawl_err *err)
 {
@@ -489,8 +502,7 @@ static int open_run(struct pawl_run *run, struct pawl_err *err)
         char owner[64];
         snprintf(owner, sizeof(owner), "pawl %s", run->order.cli->verb->name);
         status = run->order.resumed_path ? pawl_run_resume(run, owner, err)
-                                         : pawl_run_folder_create(&run->folder, run->cfg->dir,
-                                                                  run->cfg->name, owner, err);
+                                         : create_folder(run, owner, err);
     }
     if (status == 0)
         status = pawl_run_write_config(run, err);

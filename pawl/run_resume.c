@@ -120,6 +120,8 @@ int pawl_run_resume(struct pawl_run *run, const char *owner, struct pawl_err *er
 {
     static const char *const names[] = {"config.toml", "command.txt", "system.json"};
     int status = pawl_run_folder_open(&run->folder, run->order.resumed_path, owner, err);
+    if (status != 0)
+        pawl_err_wrap(err, "--resume=%s", run->order.resumed_path);
     if (status == 0)
         status = find_number(run, err);
     if (status == 0)

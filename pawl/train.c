@@ -37,6 +37,8 @@ static int run_file(struct pawl_cli *cli, const char *path, const char *resumed_
         exit_code = pawl_cli_fail(cli, PAWL_EXIT_USAGE, "%s", err.text);
     if (exit_code == PAWL_EXIT_DONE && from.base.word_count > 0)
         exit_code = open_again(cli, path, &from, &cfg);
+    if (exit_code == PAWL_EXIT_DONE && !resumed_path)
+        exit_code = pawl_cli_look(cli, cfg);
     if (exit_code == PAWL_EXIT_DONE) {
         const struct pawl_actor_cfg *actor = pawl_cfg_fields(cfg, &pawl_actor_table);
         const struct pawl_run_order order = {

@@ -180,6 +180,18 @@ fail:
     return code;
 }
 
+int pawl_cfg_look(struct pawl_cfg *cfg, struct pawl_err *err)
+{
+    for (size_t i = 0; i < cfg->table_count; i++)
+        if (cfg->tables[i]->look)
+            cfg->tables[i]->look(cfg);
+    pawl_cfg_problems_sort(cfg);
+    if (cfg->problem_count == 0)
+        return 0;
+    pawl_cfg_problem_first(cfg, err);
+    return cfg->has_unusable ? -EINVAL : -ENOENT;
+}
+
 void pawl_cfg_close(struct pawl_cfg *cfg)
 {
     if (!cfg)

@@ -118,6 +118,10 @@ struct pawl_cfg_table {
     /* Called once all values are in, to compare keys with each other, those of other tables
      * included: reads pawl_cfg_fields() and calls pawl_cfg_conflict(). May be NULL. */
     void (*check)(struct pawl_cfg *cfg);
+
+    /* Called by pawl_cfg_look(): whether there is what the values name, files and devices;
+     * calls pawl_cfg_refuse(). May be NULL. */
+    void (*look)(struct pawl_cfg *cfg);
 };
 
 /* No bound on a side: written into rows, never printed as a number. */
@@ -252,6 +256,16 @@ void pawl_cfg_origin(const struct pawl_cfg *cfg, const char *key, char *text,
  * them already has a problem of its own, or when a part of a file could not be read. */
 void pawl_cfg_conflict(struct pawl_cfg *cfg, const char *key, const char *other_key,
                        const char *rule, ...) __attribute__((format(printf, 4, 5)));
+
+/* From a table's look: what the value of `key` names cannot be used, by an errno value, why,
+ * and the way out. Nothing is reported of a key that already has a problem. */
+void pawl_cfg_refuse(struct pawl_cfg *cfg, const char *key, int code, const char *way_out,
+                     const char *why, ...) __attribute__((format(printf, 5, 6)));
+
+/* For who is about to begin something new with an open configuration. -ENOENT: something that
+ * it names is missing; -EINVAL: or is not what it should be. The configuration has these
+ * problems then. */
+int pawl_cfg_look(struct pawl_cfg *cfg, struct pawl_err *err);
 
 /* All problems, in the order of file and line, then environment, then command line; the last
  * line counts them and names the table to look up. Prints nothing when there are none. */

@@ -70,6 +70,7 @@ struct pawl_cfg {
     size_t problem_count;              /* those beyond the room are counted only */
     const char *base_origin;           /* of LAYER_BASE */
     bool has_other_tables;             /* of the file, ignored */
+    bool has_unusable;                 /* what a value names is there, and wrong */
     bool is_incomplete; /* a part of a file was not TOML and its values are missing */
     char scratch[PAWL_CFG_TEXT_BYTES_MAX]; /* one value, while it is compared or quoted */
 };

@@ -242,6 +242,25 @@ void pawl_cfg_conflict(struct pawl_cfg *cfg, const char *key, const char *other_
     }
 }
 
+void pawl_cfg_refuse(struct pawl_cfg *cfg, const char *key, int code, const char *way_out,
+                     const char *why, ...)
+{
+    struct pawl_cfg_slot *slot = pawl_cfg_slot_find(cfg, key);
+    char reason[512], value[128];
+
+    if (!slot || slot->has_problem)
+        return;
+    cfg->has_unusable |= code != ENOENT && code != ENODEV;
+    va_list args;
+    va_start(args, why);
+    vsnprintf(reason, sizeof(reason), why, args);
+    va_end(args);
+    value_text(cfg, slot, value, sizeof(value));
+    pawl_cfg_problem_hint(
+        pawl_cfg_problem_add(cfg, &slot->mark, slot, "'%s' = %s: %s", key, value, reason), "%s",
+        way_out);
+}
+
 static int compare_numbers(uint32_t a, uint32_t b)
 {
     return (a > b) - (a < b);

@@ -162,6 +162,10 @@ int pawl_cli_open_cfg(struct pawl_cli *cli, const char *path, struct pawl_cfg **
 int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
                          const char *path, struct pawl_cfg **cfg);
 
+/* Whether there is what an open configuration names. Where it is not, prints all that is
+ * missing and returns PAWL_EXIT_MISSING, or PAWL_EXIT_USAGE for what is there and wrong. */
+int pawl_cli_look(struct pawl_cli *cli, struct pawl_cfg *cfg);
+
 /* A writer for what a verb prints with --json. print() prints what it holds, closes it and
  * returns the exit code. */
 void pawl_cli_open_json(struct pawl_json_writer *json);

@@ -1,6 +1,7 @@
 /* cli_verb.c: what most verbs begin and end with. */
 #include "runtime/cli.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "runtime/cfg.h"
@@ -31,6 +32,16 @@ int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
         return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
     pawl_cfg_problems_print(*cfg, cli->err);
     return PAWL_EXIT_USAGE;
+}
+
+int pawl_cli_look(struct pawl_cli *cli, struct pawl_cfg *cfg)
+{
+    struct pawl_err err = {0};
+    int code = pawl_cfg_look(cfg, &err);
+    if (code == 0)
+        return PAWL_EXIT_DONE;
+    pawl_cfg_problems_print(cfg, cli->err);
+    return code == -ENOENT ? PAWL_EXIT_MISSING : PAWL_EXIT_USAGE;
 }
 
 void pawl_cli_open_json(struct pawl_json_writer *json)

@@ -15,6 +15,8 @@ static int run_check(struct pawl_cli *cli, int argc, char **argv)
         struct pawl_cfg *cfg;
         int file_code = pawl_cli_open_cfg(cli, argv[i], &cfg);
         if (file_code == PAWL_EXIT_DONE)
+            file_code = pawl_cli_look(cli, cfg);
+        if (file_code == PAWL_EXIT_DONE)
             fprintf(cli->out, "%s: ok\n", argv[i]);
         else if (code == PAWL_EXIT_DONE)
             code = file_code;
@@ -94,7 +96,8 @@ const struct pawl_cli_verb pawl_verb_config_check = {
     .details =
         "All problems are printed at once, each with its place, the rule and the nearest "
         "known key. Nothing is started or written. The environment and the overrides of "
-        "the line count.",
+        "the line count. What values name, a file of demonstrations, a checkpoint, a device, "
+        "is looked for, too: exit code 3 when only such things are missing.",
     .operand_min = 1,
     .operand_max = PAWL_CLI_OPERANDS_ANY,
     .operand_type = PAWL_CLI_OPERAND_FILE,

@@ -263,6 +263,34 @@ START_TEST(a_good_configuration_is_ok)
 }
 END_TEST
 
+START_TEST(what_a_configuration_names_and_is_not_there_is_found_without_starting)
+{
+    put_file("demos.toml", "[replay]\noffline = \"demos.journal\"\n");
+    assert_shell("pawl config check demos.toml", 3, "",
+                 "demos.toml:2:1: error: 'replay.offline' = \"demos.journal\": open "
+                 "demos.journal: No such file or directory\n"
+                 "   2 | offline = \"demos.journal\"\n"
+                 "     | ^^^^^^^\n"
+                 "  `pawl record` writes such a file; \"\" learns without one\n"
+                 "1 error; nothing was started.   see: pawl config schema replay\n");
+    ck_assert_int_eq(shell("pawl train demos.toml"), 3);
+    ck_assert_str_eq(out_text, "");
+    ck_assert_int_ne(access("runs", F_OK), 0);
+    remove_folder();
+}
+END_TEST
+
+START_TEST(a_run_folder_that_cannot_be_names_its_key_and_another_way)
+{
+    put_file("place.toml", "[run]\ndir = \"place.toml\"\n");
+    ck_assert_int_ne(shell("pawl train place.toml"), 0);
+    ck_assert_str_eq(err_text, "pawl train: supervisor: run.dir = \"place.toml\" "
+                               "(place.toml:2): run folder: open place.toml: Not a directory; "
+                               "run.dir=FOLDER on this line names another place\n");
+    remove_folder();
+}
+END_TEST
+
 START_TEST(all_problems_are_reported_and_nothing_is_written)
 {
     put_file("bad.toml", "[run]\nsede = 3\nname = 7\n[lgo]\nlevel = \"info\"\n");
@@ -474,6 +502,8 @@ PAWL_TEST_MAIN("pawl_cli", the_version_is_printed_and_is_done,
                a_terminal_gets_bold_headings_unless_it_does_not_want_them,
                the_help_fits_a_screen, info_and_schema_are_json_that_our_own_reader_takes,
                info_says_in_a_line_that_there_is_no_tensor_library, a_good_configuration_is_ok,
+               what_a_configuration_names_and_is_not_there_is_found_without_starting,
+               a_run_folder_that_cannot_be_names_its_key_and_another_way,
                all_problems_are_reported_and_nothing_is_written,
                a_dump_checks_and_gives_itself_again, a_diff_names_keys_values_and_origins,
                a_schema_comes_in_every_format_and_a_wrong_table_is_refused,

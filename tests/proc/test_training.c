@@ -1,4 +1,5 @@
 /* A real pawl-learner that learns, killed wherever it hurts; hub and actors are the test's. */
+#include "runtime/installed.h"
 #include "support/learn.h"
 #include "support/test.h"
 
@@ -58,6 +59,29 @@ static bool has_metric(const char *text)
     free(lines);
     return has;
 }
+
+/* Where there is a module, too, it is not found there. */
+START_TEST(a_device_that_is_not_there_is_refused_with_its_key_and_the_way_out)
+{
+    char wanted[PATH_MAX + 256];
+    size_t length;
+    setenv(PAWL_INSTALLED_ENV, "/nonexistent", 1);
+    learn_begin(PROGRAM, "[learner]\ndevice = \"cuda\"\n[policy]\ntype = \"sac\"\n");
+    learner_rig_start(&rig, NULL);
+    LEARNER_RIG_UNTIL(&rig, learner_rig_has_ended(&rig));
+    unsetenv(PAWL_INSTALLED_ENV);
+    ck_assert_int_eq(rig.learner.exit.code, 3);
+    char *text = scratch_read(scratch_path(&rig.scratch, "log.txt"), &length);
+    snprintf(wanted, sizeof(wanted), "learner.device = \\\"cuda\\\" (%s:2): the CUDA half",
+             scratch_path(&rig.scratch, "config.toml"));
+    ck_assert_msg(strstr(text, wanted) != NULL, "%s\ninstead of\n%s", text, wanted);
+    ck_assert_ptr_nonnull(strstr(text,
+                                 "\\\"cpu\\\" computes on the processor, \\\"auto\\\" on a GPU "
+                                 "where there is one"));
+    free(text);
+    learner_rig_close(&rig);
+}
+END_TEST
 
 START_TEST(frames_that_a_power_cut_would_lose_are_told)
 {
@@ -148,6 +172,7 @@ START_TEST(a_learner_killed_anywhere_goes_on_with_every_transition_once)
 END_TEST
 
 PAWL_TEST_MAIN("training", a_replay_that_does_not_fit_is_refused_with_both_numbers,
+               a_device_that_is_not_there_is_refused_with_its_key_and_the_way_out,
                frames_that_a_power_cut_would_lose_are_told,
                with_allow_nobody_waits_for_updates_that_are_due,
                an_update_is_done_for_every_step_and_saved_at_the_end,

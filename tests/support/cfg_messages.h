@@ -17,6 +17,7 @@ struct message_case {
     const char *base; /* written to base.toml */
     const char *environment[MESSAGE_LIST_MAX];
     const char *words[MESSAGE_LIST_MAX];
+    bool is_looked_at; /* it can be read; what it names is wrong */
     const char *message;
 };
 
@@ -35,7 +36,10 @@ static inline char *message_of(const struct pawl_cfg_table *const *tables,
         sample_write("test.toml", at->file);
     if (at->base)
         sample_write("base.toml", at->base);
-    ck_assert_msg(pawl_cfg_open(&cfg, tables, &source, &err) == -EINVAL, "%s", at->about);
+    int wanted = at->is_looked_at ? 0 : -EINVAL;
+    ck_assert_msg(pawl_cfg_open(&cfg, tables, &source, &err) == wanted, "%s", at->about);
+    if (at->is_looked_at)
+        ck_assert_msg(pawl_cfg_look(cfg, &err) != 0, "%s", at->about);
     char *text = sample_print(pawl_cfg_problems_print, cfg);
     pawl_cfg_close(cfg);
     return text;
