@@ -19,8 +19,9 @@
  * and committed frames alone are written. If new frames have lapped a chunk while it was under
  * way, it is written over and counted as dropped; what it held has left the window. A chunk
  * that begins below the end of an earlier one takes the earlier frames from there on back: so a
- * run that was resumed from an older checkpoint goes on writing. What follows a torn chunk in
- * its file does not count.
+ * run that was resumed from an older checkpoint goes on writing. An empty chunk does that
+ * alone, before the resumed run writes any. What follows a torn chunk in its file does not
+ * count.
  *
  * Files whose frames have all left the window are removed. A disk that is full or broken costs
  * nothing but the frames on it: it is said once per period, tried again, and what the store

@@ -157,7 +157,7 @@ int pawl_journal_reader_next(struct pawl_journal_reader *reader,
         return torn(reader, "the checksum of a chunk's header is another", err);
     if (chunk->offset_bytes != reader->offset_bytes)
         return torn(reader, "a chunk that was written to another place", err);
-    if (chunk->count < 1 || chunk->bytes != chunk->count * reader->slot_bytes ||
+    if (chunk->bytes != chunk->count * reader->slot_bytes ||
         (chunk->count > 1 && chunk->bytes > PAWL_JOURNAL_CHUNK_BYTES_MAX) ||
         chunk->first >= PAWL_JOURNAL_NUMBER_MAX)
         return torn(reader, "a chunk whose sizes cannot be", err);

@@ -69,10 +69,26 @@ static int scan(struct pawl_journal *journal, struct pawl_journal_reader *reader
     return code == -ENODATA ? 0 : code;
 }
 
-/* Cuts the file and makes it durable as it is. */
-static int settle(struct pawl_io *io, int fd, uint64_t size_bytes, uint64_t end_bytes)
+/* An empty chunk at `head`: frames from there on are of a run that was resumed from before
+ * them, and do not come back, whether or not what this one will write there is lost. */
+static int take_back(struct pawl_io *io, int fd, uint64_t head, uint64_t *end_bytes)
 {
-    int code = size_bytes > end_bytes ? pawl_io_truncate(io, fd, end_bytes) : 0;
+    struct pawl_journal_chunk chunk;
+
+    pawl_journal_make_chunk(&chunk, head, 0, 0, *end_bytes, NULL);
+    int code = pawl_io_write_all(io, fd, &chunk, sizeof(chunk), *end_bytes);
+    *end_bytes += sizeof(chunk);
+    return code;
+}
+
+/* Cuts the file, takes frames from `head` on back if there are any, and makes it durable as it
+ * is. */
+static int settle(struct pawl_io *io, int fd, uint64_t size_bytes, uint64_t *end_bytes,
+                  uint64_t next, uint64_t head)
+{
+    int code = size_bytes > *end_bytes ? pawl_io_truncate(io, fd, *end_bytes) : 0;
+    if (code == 0 && next != PAWL_REPLAY_NONE && next > head)
+        code = take_back(io, fd, head, end_bytes);
     return code == 0 ? pawl_io_sync(io, fd) : code;
 }
 
@@ -113,8 +129,11 @@ static int take_file(struct pawl_journal *journal, uint64_t sequence, bool is_la
         code = scan(journal, &reader, is_last, &entry, &first, &end_bytes, &why);
         if (code == 0)
             state->entries[state->entry_count++] = entry;
-        if (code == 0 && is_last)
-            go_on_with(state, settle(io, fd, reader.size_bytes, end_bytes), first, end_bytes);
+        if (code == 0 && is_last) {
+            int settled = settle(io, fd, reader.size_bytes, &end_bytes, state->next,
+                                 journal->replay->head);
+            go_on_with(state, settled, first, end_bytes);
+        }
     } else if (code == -ENODATA) { /* made when its writer died: nothing is in it */
         code = pawl_io_unlink(io, state->folder_fd, state->name);
         if (code != 0)

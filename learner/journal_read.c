@@ -122,6 +122,8 @@ static int add_piece(struct load *load, const struct pawl_journal_chunk *chunk, 
         }
         load->piece_count--;
     }
+    if (chunk->count == 0)
+        return 0;
     if (load->piece_count == load->piece_room) {
         uint64_t room = load->piece_room ? 2 * load->piece_room : 256;
         struct piece *pieces = realloc(load->pieces, room * sizeof(*pieces));

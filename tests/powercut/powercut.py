@@ -4,7 +4,7 @@
     sudo tests/powercut/powercut.py --pawl build/dev/bin/pawl [--images 400] [--data writeback] [--seed N]
 
 A run (SAC on Pendulum, small) begins, comes to its goal, is resumed, has its learner killed, and
-comes to its next goal, with a checkpoint every half second and the replay's journal, all on an
+comes to its next goal, with a checkpoint every second and the replay's journal, all on an
 ext4 whose disk writes down every write and flush (disk.py). Then, for cuts of the power at
 flushes throughout, the disk is made as it could have been, mounted (ext4 replays its own
 journal), and `pawl train --resume` is run there. Wanted of each:
@@ -55,7 +55,7 @@ CONFIG = f"""
 name = "cut"
 [env]
 type = "pendulum"
-target_hz = 100.0
+target_hz = 50.0
 [policy]
 type = "sac"
 [policy.sac]

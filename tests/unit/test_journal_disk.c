@@ -185,6 +185,35 @@ START_TEST(a_power_cut_at_any_call_loses_nothing_that_was_durable)
 }
 END_TEST
 
+/* The first life's frames from 123 on are on the disk; the second, resumed from before them,
+ * loses its own. */
+START_TEST(what_a_resumed_run_has_taken_back_does_not_come_back)
+{
+    const struct pawl_journal_cfg cfg = small_cfg();
+    for (uint32_t count = 150; count <= 450; count += 300) { /* in one file, in several */
+        open_disk();
+        open_store(500);
+        open_journal(&cfg);
+        put(count);
+        flush();
+        pawl_journal_close(&journal);
+        pawl_replay_close(&replay);
+        load(&mem.io, 500, 123);
+        replay = other;
+        other = (struct pawl_replay){.segment.fd = -1};
+        open_journal(&cfg);
+        put(20);
+        pawl_io_mem_restart(&mem, PAWL_IO_CUT_SYNCED, 0);
+        pawl_journal_close(&journal);
+        load(&mem.io, 500, 143); /* a checkpoint of the second life */
+        ck_assert_uint_eq(loaded.frames, 123);
+        ck_assert_uint_eq(loaded.empty, 20);
+        expect_same(0, 123);
+        close_all();
+    }
+}
+END_TEST
+
 START_TEST(any_call_may_fail_once_and_all_is_written_in_the_end)
 {
     const struct pawl_journal_cfg cfg = small_cfg();
@@ -382,6 +411,7 @@ PAWL_TEST_MAIN("journal_disk", a_full_disk_costs_nothing_once_it_has_room_again,
                frames_of_a_failed_sync_are_written_again_elsewhere,
                a_file_that_cannot_be_made_durable_when_opened_is_written_again,
                a_power_cut_at_any_call_loses_nothing_that_was_durable,
+               what_a_resumed_run_has_taken_back_does_not_come_back,
                any_call_may_fail_once_and_all_is_written_in_the_end,
                a_broken_disk_is_not_filled_with_files,
                a_chunk_that_was_lapped_while_it_was_written_is_dropped,
