@@ -171,7 +171,12 @@ static int open_saver(struct pawl_training *training, struct pawl_err *err)
     };
     pawl_spec_hash(&training->setup.ingest->spec, setup.spec_hash);
     pawl_json_open_growing(&training->resume_text, RESUME_TEXT_BYTES_MAX);
-    return pawl_checkpoint_open(&training->saver, &setup, err);
+    if (pawl_checkpoint_open(&training->saver, &setup, err) != 0)
+        return -err->code;
+    if (training->saver.leftover_count > 0)
+        pawl_log_info("what a save that was cut off had left is removed", "count=%" PRIu64,
+                      training->saver.leftover_count);
+    return 0;
 }
 
 static int open_metrics(struct pawl_training *training, struct pawl_err *err)

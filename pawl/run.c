@@ -514,6 +514,9 @@ static int open_run(struct pawl_run *run, struct pawl_err *err)
     if (status == 0)
         status = start_log(run, err);
     if (status == 0)
+        pawl_log_info("begins", "folder=%s waits_by=%s", run->folder.path,
+                      pawl_loop_backend_text(run->loop));
+    if (status == 0)
         status = open_hub(run, err);
     if (status == 0)
         status = pawl_supervise_open(&run->set, run->loop, &set_cfg, err);

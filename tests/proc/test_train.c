@@ -231,6 +231,7 @@ START_TEST(a_run_that_reaches_its_goal_is_done_and_leaves_its_folder)
         has(in_run("command.txt"), "train run.toml '--run.name=it works' actor.count=2\n"));
     ck_assert(has(in_run("system.json"), "\"kernel\""));
     ck_assert(has(in_run("log.txt"), "child started"));
+    ck_assert(has(in_run("log.txt"), "begins folder=") && has(in_run("log.txt"), "waits_by="));
     ck_assert(has(in_run("ends"), "learner "));
     ck_assert(has(in_run("ends"), " stop\n"));
     close_test();

@@ -51,13 +51,13 @@ START_TEST(a_replay_that_does_not_fit_is_refused_with_both_numbers)
 }
 END_TEST
 
-static bool has_metric(const char *text)
+static bool has(const char *name, const char *text)
 {
     size_t length = 0;
-    char *lines = scratch_read(scratch_path(&rig.scratch, "metrics.jsonl"), &length);
-    bool has = lines && strstr(lines, text);
+    char *lines = scratch_read(scratch_path(&rig.scratch, name), &length);
+    bool is_there = lines && strstr(lines, text);
     free(lines);
-    return has;
+    return is_there;
 }
 
 /* Where there is a module, too, it is not found there. */
@@ -88,7 +88,7 @@ START_TEST(frames_that_a_power_cut_would_lose_are_told)
     learn_begin(PROGRAM, CONFIG_SYNCED_EVERY("1000"));
     learner_rig_start(&rig, NULL);
     learn_until(8);
-    LEARNER_RIG_UNTIL(&rig, has_metric("\"replay/not_durable\":8.0"));
+    LEARNER_RIG_UNTIL(&rig, has("metrics.jsonl", "\"replay/not_durable\":8.0"));
     (void)learn_end();
     learner_rig_close(&rig);
 }
@@ -166,6 +166,7 @@ START_TEST(a_learner_killed_anywhere_goes_on_with_every_transition_once)
         die_of(places[i]);
     learner_rig_start(&rig, NULL);
     learn_until((learn_count + 100) / LEARN_ROUND * LEARN_ROUND);
+    ck_assert(has("log.txt", "what a save that was cut off had left is removed"));
     (void)end_with_all_updates();
     learner_rig_close(&rig);
 }
