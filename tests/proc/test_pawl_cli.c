@@ -76,47 +76,64 @@ static void put_file(const char *name, const char *text)
     fclose(file);
 }
 
-/* Starts a program on a terminal of 80x24, types `input`, and waits until the screen has shown
- * `wanted` or, where that is NULL, until the program ends. out_text is what it showed. */
-static void on_terminal(char *const *argv, const char *input, const char *wanted)
+/* A program on a terminal of 80x24; out_text is what it has shown. */
+struct terminal {
+    int fd;
+    pid_t child;
+    size_t length, seen;
+};
+
+static void open_terminal(struct terminal *terminal, char *const *argv)
 {
     struct winsize size = {.ws_row = SCREEN_LINES, .ws_col = SCREEN_COLUMNS};
-    int terminal;
+    *terminal = (struct terminal){0};
     shell(":");
-    pid_t child = forkpty(&terminal, NULL, NULL, &size);
-    ck_assert_int_ge(child, 0);
-    if (child == 0) {
+    out_text[0] = '\0';
+    terminal->child = forkpty(&terminal->fd, NULL, NULL, &size);
+    ck_assert_int_ge(terminal->child, 0);
+    if (terminal->child == 0) {
         execvp(argv[0], argv);
         _exit(127);
     }
+}
+
+/* Until it shows this, behind what was waited for before; NULL: until it ends. */
+static void wait_for_screen(struct terminal *terminal, const char *wanted)
+{
     uint64_t give_up_ns = pawl_clock_now_ns() + HANG_GUARD_NS;
-    size_t length = 0;
-    size_t typed = 0;
-    out_text[0] = '\0';
-    while (!wanted || !strstr(out_text, wanted)) {
-        struct pollfd polled = {.fd = terminal, .events = POLLIN};
-        bool is_readable = poll(&polled, 1, 100) > 0;
-        if (is_readable) {
-            ssize_t count = read(terminal, out_text + length, sizeof(out_text) - 1 - length);
+    const char *at = NULL;
+    while (!wanted || !(at = strstr(out_text + terminal->seen, wanted))) {
+        struct pollfd polled = {.fd = terminal->fd, .events = POLLIN};
+        ssize_t count = 0;
+        if (poll(&polled, 1, 100) > 0) {
+            count = read(terminal->fd, out_text + terminal->length,
+                         sizeof(out_text) - 1 - terminal->length);
             if (count <= 0)
                 break;
-            length += (size_t)count;
-            out_text[length] = '\0';
-        } else if (input[typed]) {
-            /* The shell is quiet, so it has read what came before: type up to the next stop. */
-            size_t part = strcspn(input + typed, "\t\r") + 1;
-            ck_assert_int_gt(write(terminal, input + typed, part), 0);
-            typed += part;
         }
-        if (pawl_clock_now_ns() > give_up_ns)
-            break;
+        terminal->length += (size_t)count;
+        out_text[terminal->length] = '\0';
+        ck_assert_msg(pawl_clock_now_ns() < give_up_ns, "no '%s' on this screen:\n%s",
+                      wanted ? wanted : "end", out_text);
     }
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
-    close(terminal);
+    ck_assert_msg(!wanted || at, "it has ended without '%s':\n%s", wanted, out_text);
     if (wanted)
-        ck_assert_msg(strstr(out_text, wanted) != NULL, "no '%s' on this screen:\n%s", wanted,
-                      out_text);
+        terminal->seen = (size_t)(at - out_text) + strlen(wanted);
+}
+
+static void close_terminal(struct terminal *terminal)
+{
+    kill(terminal->child, SIGKILL);
+    waitpid(terminal->child, NULL, 0);
+    close(terminal->fd);
+}
+
+static void show_on_terminal(char *const *argv)
+{
+    struct terminal terminal;
+    open_terminal(&terminal, argv);
+    wait_for_screen(&terminal, NULL);
+    close_terminal(&terminal);
 }
 
 START_TEST(the_version_is_printed_and_is_done)
@@ -194,18 +211,18 @@ START_TEST(a_terminal_gets_bold_headings_unless_it_does_not_want_them)
 {
     char *help[] = {"pawl", "help", "info", NULL};
     setenv("TERM", "xterm", 1);
-    on_terminal(help, "", NULL);
+    show_on_terminal(help);
     ck_assert_ptr_nonnull(strstr(out_text, "\033[1moptions"));
     setenv("NO_COLOR", "1", 1);
-    on_terminal(help, "", NULL);
+    show_on_terminal(help);
     ck_assert_ptr_nonnull(strstr(out_text, "options"));
     ck_assert_ptr_null(strchr(out_text, '\033'));
     unsetenv("NO_COLOR");
     setenv("TERM", "dumb", 1);
-    on_terminal(help, "", NULL);
+    show_on_terminal(help);
     ck_assert_ptr_null(strchr(out_text, '\033'));
     unsetenv("TERM");
-    on_terminal(help, "", NULL);
+    show_on_terminal(help);
     ck_assert_ptr_null(strchr(out_text, '\033'));
     remove_folder();
 }
@@ -447,10 +464,38 @@ START_TEST(bash_that_does_not_break_words_at_equals_gets_the_whole_word)
 }
 END_TEST
 
-/* Two lines typed with the tabulator, in a shell that a person has in front of them. */
-static const char typed[] = "pawl conf\tsch\t--form\tjs\t lo\t\r"
-                            "pawl conf\tdu\t--log.lev\tdeb\t--or\t\r";
-static const char shown[] = "level = \"debug\"  # command line";
+/* Two lines typed with the tabulator, in a shell that a person has in front of them: each part
+ * when the one before has had its effect. */
+static void type_lines(char *const *argv)
+{
+    static const struct {
+        const char *typed, *shown;
+    } steps[] = {
+        {"", "> "},
+        {"pawl conf\t", "ig"},
+        {"sch\t", "ema"},
+        {"--form\t", "at="},
+        {"js\t", "on"},
+        {" lo\t", "g"},
+        {"\r", "\"log\""},
+        {"", "\n]"},
+        {"", "> "},
+        {"pawl conf\t", "ig"},
+        {"du\t", "mp"},
+        {"--log.lev\t", "el="},
+        {"deb\t", "ug"},
+        {"--or\t", "igin"},
+        {"\r", "level = \"debug\"  # command line"},
+    };
+    struct terminal terminal;
+    open_terminal(&terminal, argv);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        ssize_t count = (ssize_t)strlen(steps[i].typed);
+        ck_assert_int_eq(write(terminal.fd, steps[i].typed, (size_t)count), count);
+        wait_for_screen(&terminal, steps[i].shown);
+    }
+    close_terminal(&terminal);
+}
 
 START_TEST(bash_on_a_terminal_completes_whole_lines)
 {
@@ -458,8 +503,7 @@ START_TEST(bash_on_a_terminal_completes_whole_lines)
     put_file("bashrc", "PS1='> '; source <(pawl completion bash)\n");
     setenv("TERM", "dumb", 1);
     char *bash[] = {"bash", "--noprofile", "--rcfile", "bashrc", "-i", NULL};
-    on_terminal(bash, typed, shown);
-    ck_assert_msg(strstr(out_text, "\"log") != NULL, "%s", out_text);
+    type_lines(bash);
     remove_folder();
 }
 END_TEST
@@ -472,8 +516,7 @@ START_TEST(zsh_on_a_terminal_completes_whole_lines)
     setenv("ZDOTDIR", folder, 1);
     setenv("TERM", "dumb", 1);
     char *zsh[] = {"zsh", "-d", "-i", NULL};
-    on_terminal(zsh, typed, shown);
-    ck_assert_msg(strstr(out_text, "\"log") != NULL, "%s", out_text);
+    type_lines(zsh);
     remove_folder();
 }
 END_TEST
