@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "runtime/clock.h"
+#include "runtime/log.h"
 
 /* --- what dead writers left --- */
 
@@ -62,6 +63,22 @@ static int sweep_one(void *arg, const char *name)
     else if (sweep->code == 0)
         sweep->code = code;
     return 0;
+}
+
+static int remove_leftovers(struct pawl_checkpoint *saver)
+{
+    struct sweep sweep = {.writer = saver->writer};
+    struct pawl_io *io = sweep.writer->io;
+    /* An exchange of names before which a writer died must not come back once the older one,
+     * which is a leftover then, is gone. */
+    int code = pawl_io_sync_folder(io, sweep.writer->folder);
+    if (code != 0 && code != -EINVAL && code != -EOPNOTSUPP) {
+        pawl_log_warn("leftovers of checkpoints stay", "reason=%s", strerror(-code));
+        return 0;
+    }
+    code = pawl_io_list(io, sweep.writer->folder, sweep_one, &sweep);
+    saver->leftover_count = sweep.count;
+    return code != 0 ? code : sweep.code;
 }
 
 /* --- the folder --- */
@@ -160,14 +177,7 @@ int pawl_checkpoint_open(struct pawl_checkpoint *saver,
     if (code != 0)
         goto fail;
 
-    /* An exchange of names before which a writer died must not come back once the older one,
-     * which is a leftover then, is gone. */
-    (void)pawl_io_sync_folder(writer->io, writer->folder);
-    struct sweep sweep = {.writer = writer};
-    code = pawl_io_list(writer->io, writer->folder, sweep_one, &sweep);
-    saver->leftover_count = sweep.count;
-    if (code == 0)
-        code = sweep.code;
+    code = remove_leftovers(saver);
     if (code != 0) {
         pawl_err_set(err, -code, "remove leftovers of %s/%s: %s", setup->run_path,
                      PAWL_CHECKPOINT_FOLDER, strerror(-code));

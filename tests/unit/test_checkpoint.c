@@ -424,6 +424,27 @@ START_TEST(what_cannot_be_removed_is_removed_later)
 }
 END_TEST
 
+/* One of them may be what a name stands for after a power cut. */
+START_TEST(while_the_folder_cannot_be_made_durable_leftovers_stay)
+{
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    open_rig(&setup);
+    rig_close(&rig);
+    ck_assert_int_eq(mkdir(scratch_path(&scratch, "checkpoints/.tmp-000007-1"), 0700), 0);
+    ck_assert_int_eq(pawl_fault_arm("io.sync_folder:error=EIO@1", &err), 0);
+    open_rig(&setup);
+    pawl_fault_disarm();
+    ck_assert_uint_eq(rig.saver.leftover_count, 0);
+    ck_assert(is_there(".tmp-000007-1"));
+    rig_close(&rig);
+    open_rig(&setup);
+    ck_assert_uint_eq(rig.saver.leftover_count, 1);
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(a_file_that_cannot_be_removed_is_a_warning)
 {
     scratch_open(&scratch);
@@ -446,7 +467,8 @@ END_TEST
     where_names_cannot_be_exchanged_the_older_one_is_set_aside,                                \
         a_step_that_fails_leaves_older_ones_and_three_in_a_row_are_told,                       \
         a_link_that_cannot_be_replaced_is_a_warning, what_cannot_be_removed_is_removed_later,  \
-        a_file_that_cannot_be_removed_is_a_warning,
+        a_file_that_cannot_be_removed_is_a_warning,                                            \
+        while_the_folder_cannot_be_made_durable_leftovers_stay,
 #else
 #define FAULT_TESTS
 #endif

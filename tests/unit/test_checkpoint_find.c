@@ -253,6 +253,27 @@ START_TEST(a_manifest_names_nothing_outside_its_folder)
 }
 END_TEST
 
+/* What cannot be read is told, and is not taken for one of before training went back. */
+START_TEST(a_newest_one_that_cannot_be_read_is_the_newest_still)
+{
+    make_run();
+    struct pawl_checkpoint_setup setup =
+        rig_setup(pawl_io_sys(), PAWL_IO_QUEUE_INLINE, scratch.path);
+    setup.cfg.keep_last = 10;
+    ck_assert_int_eq(rig_open(&rig, &setup, &err), 0);
+    pawl_checkpoint_note_rollback(&rig.saver, 1);
+    for (uint64_t step = 4; step <= 5; step++)
+        ck_assert_int_eq(rig_save(&rig, step, NAN, &err), PAWL_CHECKPOINT_DONE);
+    rig_close(&rig);
+    damage("checkpoints/000005/" PAWL_CHECKPOINT_MANIFEST, 0, true);
+    ck_assert_int_eq(find(PAWL_CHECKPOINT_NEWEST_STRICT), -EINVAL);
+    ck_assert_int_eq(find(PAWL_CHECKPOINT_NEWEST_VALID), 0);
+    ck_assert_uint_eq(info.step, 4);
+    ck_assert_uint_eq(skip_count, 1);
+    scratch_close(&scratch);
+}
+END_TEST
+
 #ifdef PAWL_FAULTS
 
 START_TEST(one_read_that_fails_passes_over_no_checkpoint)
@@ -302,4 +323,5 @@ PAWL_TEST_MAIN("checkpoint_find",
                a_file_that_is_right_by_its_sum_but_has_no_structure_is_refused,
                a_manifest_is_read_as_written,
                a_manifest_that_is_cut_or_changed_anywhere_is_refused,
-               a_manifest_names_nothing_outside_its_folder FAULT_TESTS)
+               a_manifest_names_nothing_outside_its_folder,
+               a_newest_one_that_cannot_be_read_is_the_newest_still FAULT_TESTS)

@@ -159,6 +159,20 @@ START_TEST(interventions_are_demonstrations_too_with_what_followed)
 }
 END_TEST
 
+START_TEST(an_intervention_whose_rest_is_missing_has_no_end)
+{
+    open_all();
+    producer_step(&actor, 0, 0, 0, 1.0f, PAWL_RECORD_INTERVENTION);
+    producer_step(&actor, 0, 0, 1, 1.0f, PAWL_RECORD_INTERVENTION);
+    producer_step(&actor, 0, 1, 0, 1.0f, 0); /* the first was given up */
+    producer_step(&actor, 0, 1, 1, 1.0f, 0);
+    drain_all();
+    ck_assert_uint_eq(stores.offline.replay.head, 2);
+    ck_assert_uint_eq(transition_count(&stores.offline.replay), 1);
+    close_all();
+}
+END_TEST
+
 START_TEST(a_successor_has_every_transition_once)
 {
     static struct pawl_ingest dead;
@@ -267,4 +281,5 @@ PAWL_TEST_MAIN("stores", every_counted_record_is_a_frame_that_follows_its_lanes_
                interventions_are_demonstrations_too_with_what_followed,
                a_successor_has_every_transition_once,
                demonstrations_whose_store_is_gone_are_loaded_again,
-               a_resumed_run_keeps_the_frames_that_it_was_resumed_with)
+               a_resumed_run_keeps_the_frames_that_it_was_resumed_with,
+               an_intervention_whose_rest_is_missing_has_no_end)
