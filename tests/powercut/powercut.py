@@ -47,12 +47,13 @@ GOALS = (457, 907)  # a checkpoint each 50 steps, and one in the place of the la
 KILL_AFTER = (12, 15)  # checkpoints
 MORE_STEPS = 80  # of each resumed run
 CLOCK_NS = 2_000_000  # the log has milliseconds
-HANG_S = 60
+HANG_S = 120  # where others want the processors too
 SKIPPED = 77
 INSIDE = "PAWL_POWERCUT_INSIDE"
 CONFIG = f"""
 [run]
 name = "cut"
+stop_s = {HANG_S / 2}
 [env]
 type = "pendulum"
 target_hz = 50.0

@@ -285,6 +285,31 @@ static bool resume_and_end(const struct promise *promise)
     return true;
 }
 
+/* Resumes; the power fails again after so many calls. What was promised before is so still, but
+ * frames behind the checkpoint: they are taken back. */
+static void resume_and_cut(struct promise *promise, uint64_t call_count)
+{
+    static struct life life;
+    struct pawl_checkpoint_info info;
+    struct pawl_resume resume;
+    ck_assert_msg(find(&info, &resume) == 0, "%s", err.text);
+    uint64_t head = resume.totals.frame_count;
+    if (promise->durable_head > head)
+        promise->durable_head = head;
+    pawl_io_mem_cut_after(&mem, mem.call_count + call_count);
+    if (life_open(&life, &info, &resume) == 0) {
+        life.noted = head;
+        live(&life, MORE_STEPS);
+        struct promise now = promise_of(&life);
+        if (now.saved.update_count > 0)
+            promise->saved = now.saved;
+        if (now.durable_head > promise->durable_head)
+            promise->durable_head = now.durable_head;
+    } else
+        ck_assert_msg(is_cut(), "%s", err.text);
+    life_close(&life);
+}
+
 /* The run whose power fails after so many calls; UINT64_MAX: never. */
 static struct promise begin_and_cut(uint64_t call_count)
 {
@@ -334,7 +359,8 @@ static void open_cfg(void)
     ck_assert_msg(code == 0, "%s", err.text);
 }
 
-static void cut_everywhere(enum pawl_io_cut kind, unsigned cut_count)
+/* How many calls the run makes when the power does not fail. */
+static uint64_t begin(void)
 {
     begin_quietly();
     open_cfg();
@@ -342,7 +368,18 @@ static void cut_everywhere(enum pawl_io_cut kind, unsigned cut_count)
     uint64_t call_count = mem.call_count;
     ck_assert_uint_eq(whole.saved.totals.step_count, STEPS);
     pawl_io_mem_close(&mem);
+    return call_count;
+}
 
+static void end(void)
+{
+    pawl_cfg_close(cfg);
+    pawl_log_stop();
+}
+
+static void cut_everywhere(enum pawl_io_cut kind, unsigned cut_count)
+{
+    uint64_t call_count = begin();
     unsigned resumed_count = 0;
     for (unsigned i = 1; i <= cut_count; i++) {
         uint64_t at = call_count * i / cut_count;
@@ -352,8 +389,7 @@ static void cut_everywhere(enum pawl_io_cut kind, unsigned cut_count)
         pawl_io_mem_close(&mem);
     }
     ck_assert_uint_ge(resumed_count, cut_count * 2 / 3);
-    pawl_cfg_close(cfg);
-    pawl_log_stop();
+    end();
 }
 
 START_TEST(a_run_goes_on_from_what_was_promised_when_all_else_is_lost)
@@ -368,5 +404,21 @@ START_TEST(a_run_goes_on_from_what_was_promised_when_any_part_of_the_rest_is_kep
 }
 END_TEST
 
+START_TEST(a_power_cut_while_it_is_being_resumed_changes_nothing_of_that)
+{
+    uint64_t call_count = begin();
+    for (unsigned i = 0; i < 22; i++) {
+        struct promise promise = begin_and_cut(call_count * (18 + i) / 40);
+        pawl_io_mem_restart(&mem, PAWL_IO_CUT_SUBSET, i);
+        resume_and_cut(&promise, call_count * (1 + i * 7 % 22) / 16);
+        pawl_io_mem_restart(&mem, i % 2 ? PAWL_IO_CUT_SUBSET : PAWL_IO_CUT_SYNCED, i);
+        ck_assert(resume_and_end(&promise));
+        pawl_io_mem_close(&mem);
+    }
+    end();
+}
+END_TEST
+
 PAWL_TEST_MAIN("resume_power", a_run_goes_on_from_what_was_promised_when_all_else_is_lost,
-               a_run_goes_on_from_what_was_promised_when_any_part_of_the_rest_is_kept)
+               a_run_goes_on_from_what_was_promised_when_any_part_of_the_rest_is_kept,
+               a_power_cut_while_it_is_being_resumed_changes_nothing_of_that)
