@@ -91,7 +91,7 @@ static bool is_outside(struct cpu_engine *cpu, struct pawl_view view)
 {
     if (!pawl_view_is(view) || view.arena >= PAWL_ARENA_COUNT)
         return true;
-    uint64_t extent = (uint64_t)(view.rows - 1) * view.stride + view.cols;
+    uint64_t extent = pawl_view_extent(view);
     uint64_t limit = pawl_plan_float_count(cpu->plan, (enum pawl_arena)view.arena);
     return view.cols > view.stride || extent > limit || view.at > limit - extent;
 }

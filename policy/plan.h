@@ -335,6 +335,12 @@ static inline uint64_t pawl_view_count(struct pawl_view view)
     return (uint64_t)view.rows * view.cols;
 }
 
+/* Floats from its first to its last, with what lies between its rows. */
+static inline uint64_t pawl_view_extent(struct pawl_view view)
+{
+    return view.rows == 0 ? 0 : (uint64_t)(view.rows - 1) * view.stride + view.cols;
+}
+
 static inline struct pawl_view pawl_view_cols(struct pawl_view view, uint32_t first,
                                               uint32_t count)
 {
@@ -354,7 +360,7 @@ static inline struct pawl_view pawl_view_rows(struct pawl_view view, uint32_t fi
 /* One row: all from the first float of `first` to the last of `last`, which lies behind it. */
 static inline struct pawl_view pawl_view_span(struct pawl_view first, struct pawl_view last)
 {
-    uint64_t end = last.at + (uint64_t)(last.rows - 1) * last.stride + last.cols;
+    uint64_t end = last.at + pawl_view_extent(last);
     bool is_span = first.arena == last.arena && first.at < end && end - first.at < UINT32_MAX;
     first.rows = 1;
     first.cols = first.stride = is_span ? (uint32_t)(end - first.at) : 1;
@@ -363,14 +369,14 @@ static inline struct pawl_view pawl_view_span(struct pawl_view first, struct paw
 }
 
 /* The view that lies in `to` as `view` lies in `from`: the gradient, moment or target of a
- * parameter, when all of them have one block each. */
+ * parameter, when all of them have one block each. It lies within both, or is impossible. */
 static inline struct pawl_view pawl_view_like(struct pawl_view view, struct pawl_view from,
                                               struct pawl_view to)
 {
-    uint64_t end = view.at + (uint64_t)(view.rows - 1) * view.stride + view.cols - from.at;
+    uint64_t begin = view.at - from.at, end = begin + pawl_view_extent(view);
     bool is_inside = view.arena == from.arena && view.at >= from.at &&
-                     end <= (uint64_t)(to.rows - 1) * to.stride + to.cols;
-    view.at = is_inside ? to.at + (view.at - from.at) : UINT64_MAX;
+                     end <= pawl_view_extent(from) && end <= pawl_view_extent(to);
+    view.at = is_inside ? to.at + begin : UINT64_MAX;
     view.arena = to.arena;
     return view;
 }

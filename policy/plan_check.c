@@ -96,7 +96,7 @@ static int check_view(const char *name, struct pawl_view view,
                             "%s is %u x %u with a stride of %u; a view has columns, its stride "
                             "is at least as many, and all are below 2^31",
                             name, view.rows, view.cols, view.stride);
-    uint64_t extent = (uint64_t)(view.rows - 1) * view.stride + view.cols;
+    uint64_t extent = pawl_view_extent(view);
     uint64_t limit = float_count[view.arena];
     if (extent > limit || view.at > limit - extent)
         return pawl_err_set(err, EINVAL,
@@ -173,7 +173,7 @@ static bool is_overlap(struct pawl_view a, struct pawl_view b)
         b = swap;
     }
     uint64_t distance = b.at - a.at;
-    if (distance >= (uint64_t)(a.rows - 1) * a.stride + a.cols)
+    if (distance >= pawl_view_extent(a))
         return false;
     if (a.stride != b.stride || a.rows == 1)
         return true;

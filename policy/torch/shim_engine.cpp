@@ -108,7 +108,7 @@ void find_input(list &l, const pawl_op *ops, size_t op_count)
             if (!pawl_view_is(view) || view.arena != PAWL_INPUT)
                 continue;
             first = std::min(first, view.at);
-            end = std::max(end, view.at + uint64_t{view.rows - 1} * view.stride + view.cols);
+            end = std::max(end, view.at + pawl_view_extent(view));
         }
     }
     if (end > first) {

@@ -453,10 +453,11 @@ START_TEST(gradients_are_clipped_and_gated_as_ours)
 }
 END_TEST
 
+/* gate_value < 0: no gate. */
 static void add_step(float gate_value, float first_step)
 {
-    struct pawl_view p = state(1, 11);
-    struct pawl_view gate = give(work(1, 1), gate_value, 0.0f);
+    struct pawl_view none = {0}, p = state(1, 11);
+    struct pawl_view gate = gate_value < 0.0f ? none : give(work(1, 1), gate_value, 0.0f);
     struct pawl_view g = work(1, 11);
     if (gate_value == 0.0f)
         give(g, NAN, 0.0f);
@@ -481,6 +482,7 @@ START_TEST(a_step_of_adam_and_a_target_that_follows_are_ours)
     setup();
     add_step(1.0f, 0.0f);
     add_step(1.0f, 1000.0f);
+    add_step(-1.0f, 3.0f);
     compare();
 }
 END_TEST

@@ -77,7 +77,7 @@ START_TEST(parts_of_a_view_are_where_they_should_be)
     ck_assert_uint_eq(span.cols, 30);
     ck_assert_uint_eq(span.rows, 1);
 
-    struct pawl_view of_b = pawl_view_like(b, span, g);
+    struct pawl_view of_b = pawl_view_like(b, span, g); /* to the end of both */
     ck_assert_uint_eq(of_b.arena, PAWL_WORK);
     ck_assert_uint_eq(of_b.at, g.at + 24);
     ck_assert_uint_eq(of_b.rows, 2);
@@ -87,9 +87,10 @@ END_TEST
 
 START_TEST(an_impossible_part_is_refused_where_it_is_used)
 {
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 7; i++) {
         begin();
-        struct pawl_view a = make(4, 6), b = make(2, 2), part = a;
+        struct pawl_view a = make(4, 6), b = make(2, 2), part = a, row = make(1, 64);
+        (void)make(8, 8); /* behind them there is memory of others */
         if (i == 0)
             part = pawl_view_cols(a, 4, 3);
         if (i == 1)
@@ -100,6 +101,10 @@ START_TEST(an_impossible_part_is_refused_where_it_is_used)
             part = pawl_view_like(a, b, a);
         if (i == 4) /* another matrix would lie there */
             part = pawl_view_like(pawl_view_cols(a, 4, 2), a, b);
+        if (i == 5) /* behind the end of what it lies in */
+            part = pawl_view_like(b, pawl_view_rows(a, 0, 2), row);
+        if (i == 6) /* behind the end of where it would lie */
+            part = pawl_view_like(pawl_view_rows(a, 2, 1), a, pawl_view_rows(a, 0, 2));
         copy_to(part);
         refused("copy: y", i == 0 ? "stride" : "impossible part");
     }
