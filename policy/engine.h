@@ -9,6 +9,9 @@
  *         read engine->ops->output(engine, loss)[0]
  *     engine->ops->close(engine);
  *
+ * What fails in run(), finish(), fetch() or restore() fails at work, after all was found and
+ * opened: no code of theirs means the configuration or what the machine does not have.
+ *
  * Thread safety: an engine belongs to one thread.
  */
 #ifndef PAWL_POLICY_ENGINE_H
@@ -57,8 +60,9 @@ struct pawl_engine_ops {
      * is open, as of the last finish(). */
     const float *(*output)(const struct pawl_engine *engine, struct pawl_view view);
 
-    /* Runs a list, or begins to; lists run in the order of the calls. No allocation after the
-     * first run of each list. */
+    /* Runs a list, or begins to; lists run in the order of the calls. Ours allocates nothing.
+     * The torch door takes room for what is between from libtorch's store, which asks the
+     * system for more in the first two runs of each list. */
     int (*run)(struct pawl_engine *engine, uint32_t list, struct pawl_err *err);
 
     /* Waits until all has been run and OUTPUT is there. */

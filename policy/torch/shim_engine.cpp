@@ -10,7 +10,8 @@
  *     STATE    fetch() brings it, restore() takes it
  *
  * There the first run of a list is plain, so that libtorch loads its kernels; the second is
- * recorded, and from then on a run is one launch of that record.
+ * recorded, and from then on a run is one launch of that record. A list that cannot be recorded
+ * goes on as it began.
  */
 #include "policy/torch/engine.hpp"
 #include "policy/torch/guard.hpp"
@@ -20,9 +21,15 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <vector>
+
+/* A test has "cpu": what the host has is a copy there too, and needs no GPU. */
+#ifndef PAWL_TORCH_DEVICE
+#define PAWL_TORCH_DEVICE "cuda"
+#endif
 
 namespace pawl
 {
@@ -45,7 +52,8 @@ struct list {
     std::vector<step> steps;
     int64_t input_first = 0, input_count = 0; /* floats of INPUT that it reads */
     uint64_t run_count = 0;
-    pawl_torch_graph *graph = nullptr;
+    bool is_tried = false;             /* recording it, once */
+    pawl_torch_graph *graph = nullptr; /* NULL: its steps are run one by one */
 };
 
 struct engine : pawl_engine {
@@ -136,12 +144,13 @@ int64_t find_largest(const pawl_plan *plan)
 void allocate(engine &e, const pawl_plan *plan, const at::Device &device)
 {
     at::TensorOptions there = at::TensorOptions(device).dtype(at::kFloat);
-    at::TensorOptions here = at::TensorOptions().dtype(at::kFloat).pinned_memory(true);
+    at::TensorOptions here = at::TensorOptions().dtype(at::kFloat);
+    here = here.pinned_memory(!device.is_cpu()); /* a GPU copies from nothing else by itself */
     for (uint32_t i = 0; i < PAWL_ARENA_COUNT; i++) {
         auto arena = static_cast<pawl_arena>(i);
         auto count = static_cast<int64_t>(around.host->float_count(plan, arena));
         e.on_device.of[i] = at::zeros({std::max<int64_t>(count, 1)}, there);
-        if (device.is_cpu())
+        if (!e.stream)
             e.on_host[i] = e.on_device.of[i];
         else if (arena != PAWL_WORK)
             e.on_host[i] = at::empty({std::max<int64_t>(count, 1)}, here).zero_();
@@ -150,7 +159,7 @@ void allocate(engine &e, const pawl_plan *plan, const at::Device &device)
     }
     for (at::Tensor &spare : e.on_device.spare)
         spare = at::empty({find_largest(plan)}, there);
-    if (!device.is_cpu()) {
+    if (e.stream) {
         for (at::Tensor &place : e.places)
             place = at::empty_like(e.on_host[PAWL_INPUT], here);
     }
@@ -177,7 +186,7 @@ int open(pawl_engine **to, const pawl_plan *plan, const pawl_engine_setup *setup
         at::Device where{std::string(device)};
         auto e = std::make_unique<engine>(table);
         at::set_num_threads(static_cast<int>(setup->thread_count));
-        if (!where.is_cpu()) {
+        if (table == &engine_cuda) {
             if (!around.cuda)
                 throw failed{{ENODEV, "the door was opened without its CUDA half"}};
             call(around.cuda->stream_open, &e->stream);
@@ -199,7 +208,7 @@ int open_cpu(pawl_engine **to, const pawl_plan *plan, const pawl_engine_setup *s
 int open_cuda(pawl_engine **to, const pawl_plan *plan, const pawl_engine_setup *setup,
               pawl_err *err)
 {
-    return open(to, plan, setup, err, &engine_cuda, "cuda");
+    return open(to, plan, setup, err, &engine_cuda, PAWL_TORCH_DEVICE);
 }
 
 void close(pawl_engine *e)
@@ -268,28 +277,48 @@ void run_steps(const list &l)
         s();
 }
 
+/* What goes wrong here leaves the list as it is, and its steps will say whether that is all. */
 void record(engine &e, list &l)
 {
     pawl_err ignored{};
-    call(around.cuda->record_begin, e.stream);
+    pawl_torch_graph *graph = nullptr;
+    bool is_whole = true;
+    l.is_tried = true;
+    if (around.cuda->record_begin(e.stream, &ignored) != 0)
+        return;
     try {
         run_steps(l);
     } catch (...) {
-        around.cuda->record_end(e.stream, &l.graph, &ignored);
-        throw;
+        is_whole = false;
     }
-    call(around.cuda->record_end, e.stream, &l.graph);
+    if (around.cuda->record_end(e.stream, &graph, &ignored) != 0)
+        return;
+    if (is_whole)
+        l.graph = graph;
+    else
+        around.cuda->graph_close(graph); /* of half a list */
+}
+
+/* A failure at work says nothing about the configuration or the machine, whatever libtorch
+ * calls it: another start may go well. */
+template <typename Body> int work(pawl_err *err, const char *what, Body &&body) noexcept
+{
+    pawl_err inner{};
+    if (guard(&inner, what, is_lost, body) == 0)
+        return 0;
+    int code = inner.code == ENOTRECOVERABLE ? ENOTRECOVERABLE : EREMOTEIO;
+    return pawl_err_set(err, code, "%s", inner.text);
 }
 
 int run(pawl_engine *to, uint32_t index, pawl_err *err)
 {
-    return guard(err, "run a list", is_lost, [&] {
+    return work(err, "run a list", [&] {
         c10::InferenceMode no_gradients;
         engine &e = of(to);
         list &l = e.lists.at(index);
         e.enter();
         take_input(e, l);
-        if (e.stream && l.run_count > 0 && !l.graph)
+        if (e.stream && l.run_count > 0 && !l.is_tried)
             record(e, l);
         if (l.graph)
             call(around.cuda->replay, l.graph);
@@ -301,7 +330,7 @@ int run(pawl_engine *to, uint32_t index, pawl_err *err)
 
 int finish(pawl_engine *to, pawl_err *err)
 {
-    return guard(err, "finish the lists", is_lost, [&] {
+    return work(err, "finish the lists", [&] {
         c10::InferenceMode no_gradients;
         engine &e = of(to);
         e.enter();
@@ -318,7 +347,7 @@ float *state(pawl_engine *to)
 
 int fetch(pawl_engine *to, pawl_err *err)
 {
-    return guard(err, "bring the state", is_lost, [&] {
+    return work(err, "bring the state", [&] {
         c10::InferenceMode no_gradients;
         engine &e = of(to);
         e.enter();
@@ -330,7 +359,7 @@ int fetch(pawl_engine *to, pawl_err *err)
 
 int restore(pawl_engine *to, pawl_err *err)
 {
-    return guard(err, "restore the state", is_lost, [&] {
+    return work(err, "restore the state", [&] {
         c10::InferenceMode no_gradients;
         engine &e = of(to);
         e.enter();

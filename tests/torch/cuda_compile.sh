@@ -22,7 +22,7 @@ PATH=$venv/bin:$PATH
 cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPAWL_FAULTS=OFF -DPAWL_TORCH=PYTHON \
     -DPAWL_TORCH_CUDA=ON | grep 'torch door'
 cmake --build "$build" -j 1 --target pawl pawl_torch pawl_torch_cuda torch_door torch_engine \
-    torch_gradients torch_sac
+    torch_gradients torch_sac torch_streams
 for half in pawl_torch pawl_torch_cuda; do
     "$root/tests/torch/symbols.sh" "$build/bin/$half.so"
     readelf -d "$build/bin/$half.so" | grep -q '(RPATH)' || {
