@@ -10,10 +10,12 @@
 
 #define TEMP_BYTES 64
 
-/* Makes a new folder of mode 0700 and writes its path. */
+/* Makes a new folder of mode 0700, in TMPDIR where that is said, and writes its path. */
 static inline void temp_folder_make(char path[TEMP_BYTES])
 {
-    snprintf(path, TEMP_BYTES, "/tmp/pawl-test-XXXXXX");
+    const char *root = getenv("TMPDIR");
+    int length = snprintf(path, TEMP_BYTES, "%s/pawl-test-XXXXXX", root ? root : "/tmp");
+    ck_assert_int_lt(length, TEMP_BYTES);
     ck_assert_ptr_nonnull(mkdtemp(path));
 }
 
