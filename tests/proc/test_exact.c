@@ -4,14 +4,13 @@
  *
  *     PAWL_CUTS=20 proc_exact       2 of each kind by default
  */
-#include "support/learn.h"
+#include "support/learn_state.h"
 #include "support/test.h"
 
 #define PROGRAM      PAWL_BIN_DIR "/pawl-learner"
 #define ROUND_COUNT  35u /* 210 steps */
 #define RECORD_COUNT (ROUND_COUNT * LEARN_ROUND)
 #define UPDATE_COUNT 200u
-#define FILES_MAX    16
 #define CONFIG                                                                                 \
     "[run]\ndeterministic = true\nseed = 7\n"                                                  \
     "[policy]\ntype = \"sac\"\n"                                                               \
@@ -19,15 +18,7 @@
     "[learner]\nbatch_size = 16\nlearning_starts = 10\n"                                       \
     "[replay]\njournal_sync_period_s = 0.01\n"
 
-/* The tensors of a checkpoint: each file's name and bytes. */
-struct state {
-    size_t count;
-    char names[FILES_MAX][64];
-    char *bytes[FILES_MAX];
-    size_t byte_counts[FILES_MAX];
-};
-
-static struct state whole;
+static struct learn_state whole;
 
 static unsigned cut_count(void)
 {
@@ -35,50 +26,11 @@ static unsigned cut_count(void)
     return text ? (unsigned)atoi(text) : 2;
 }
 
-static void read_state(struct state *state)
-{
-    static struct pawl_checkpoint_info info;
-    struct pawl_err err = {0};
-    *state = (struct state){0};
-    ck_assert_msg(pawl_checkpoint_find(pawl_io_sys(), rig.scratch.path,
-                                       PAWL_CHECKPOINT_NEWEST_STRICT, NULL, NULL, &info,
-                                       &err) == 0,
-                  "%s", err.text);
-    ck_assert_uint_eq(info.step, UPDATE_COUNT);
-    for (uint32_t i = 0; i < info.manifest.file_count; i++) {
-        const char *path = info.manifest.files[i].path;
-        if (!strstr(path, ".safetensors"))
-            continue;
-        size_t k = state->count++;
-        ck_assert_uint_lt(k, FILES_MAX);
-        snprintf(state->names[k], sizeof(state->names[k]), "%s", path);
-        ck_assert_msg(pawl_checkpoint_read(pawl_io_sys(), info.path, path, 1 << 24,
-                                           &state->bytes[k], &state->byte_counts[k], &err) == 0,
-                      "%s", err.text);
-    }
-    ck_assert_uint_ge(state->count, 3);
-}
-
-static void drop_state(struct state *state)
-{
-    for (size_t i = 0; i < state->count; i++)
-        free(state->bytes[i]);
-    *state = (struct state){0};
-}
-
 static void expect_the_same(const char *what, uint64_t record)
 {
-    struct state state;
-    read_state(&state);
-    ck_assert_uint_eq(state.count, whole.count);
-    for (size_t i = 0; i < whole.count; i++) {
-        ck_assert_str_eq(state.names[i], whole.names[i]);
-        ck_assert_uint_eq(state.byte_counts[i], whole.byte_counts[i]);
-        ck_assert_msg(memcmp(state.bytes[i], whole.bytes[i], whole.byte_counts[i]) == 0,
-                      "%s at record %llu: %s is another", what, (unsigned long long)record,
-                      whole.names[i]);
-    }
-    drop_state(&state);
+    char text[128];
+    snprintf(text, sizeof(text), "%s at record %llu", what, (unsigned long long)record);
+    learn_expect_state(&whole, UPDATE_COUNT, text);
 }
 
 /* The run without a cut. */
@@ -88,7 +40,7 @@ static void run_whole(void)
     learner_rig_start(&rig, NULL);
     learn_until(RECORD_COUNT);
     learn_end();
-    read_state(&whole);
+    learn_read_state(&whole, UPDATE_COUNT);
     learner_rig_close(&rig);
 }
 
@@ -110,7 +62,7 @@ START_TEST(a_run_that_is_stopped_and_resumed_is_the_same_to_the_bit)
         expect_the_same("stopped", at);
         learner_rig_close(&rig);
     }
-    drop_state(&whole);
+    learn_drop_state(&whole);
 }
 END_TEST
 
@@ -147,7 +99,7 @@ START_TEST(a_learner_that_is_killed_is_the_same_to_the_bit)
         expect_the_same(fault, at);
         learner_rig_close(&rig);
     }
-    drop_state(&whole);
+    learn_drop_state(&whole);
 }
 END_TEST
 

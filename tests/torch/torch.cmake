@@ -9,7 +9,7 @@ function(pawl_fake_module target name kind source)
     target_compile_definitions(${target} PRIVATE ${ARGN})
     set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
         LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/doors/${kind})
-    foreach(test unit_door unit_sac_device unit_sac_auto)
+    foreach(test unit_door unit_sac_device unit_sac_auto proc_device)
         add_dependencies(${test} ${target})
     endforeach()
 endfunction()
@@ -47,7 +47,7 @@ pawl_fake_door(poor FAKE_NEEDS_LIBRARY=1)
 target_link_libraries(fake_door_poor PRIVATE fake_libtorch)
 set_target_properties(fake_door_poor PROPERTIES SKIP_BUILD_RPATH ON)
 
-foreach(test unit_door unit_sac_device unit_sac_auto)
+foreach(test unit_door unit_sac_device unit_sac_auto proc_device)
     target_compile_definitions(${test} PRIVATE PAWL_FAKE_DOORS="${CMAKE_BINARY_DIR}/tests/doors")
 endforeach()
 
