@@ -366,10 +366,11 @@ static int put_in_order(struct pawl_io *io, int folder, uint64_t *steps, size_t 
     return 0;
 }
 
-/* The numbers of a run's checkpoints, newest first, and what `last` says. A run without the
- * folder has none. */
-static int find_steps(struct pawl_io *io, const char *run_path, uint64_t **steps, size_t *count,
-                      char last[PAWL_CHECKPOINT_NAME_BYTES], struct pawl_err *err)
+/* The numbers of a run's checkpoints, highest or newest first, and what `last` says. A run
+ * without the folder has none. */
+static int find_steps(struct pawl_io *io, const char *run_path, bool is_newest_first,
+                      uint64_t **steps, size_t *count, char last[PAWL_CHECKPOINT_NAME_BYTES],
+                      struct pawl_err *err)
 {
     char path[PATH_MAX];
     *steps = NULL;
@@ -387,7 +388,7 @@ static int find_steps(struct pawl_io *io, const char *run_path, uint64_t **steps
     int code = *steps ? pawl_checkpoint_steps(io, folder, *steps, PAWL_CHECKPOINT_ENTRIES_MAX,
                                               count, err)
                       : pawl_err_set(err, ENOMEM, "%s: out of memory", path);
-    if (code == 0 && put_in_order(io, folder, *steps, *count) != 0)
+    if (code == 0 && is_newest_first && put_in_order(io, folder, *steps, *count) != 0)
         code = pawl_err_set(err, ENOMEM, "%s: out of memory", path);
     if (pawl_io_readlink(io, folder, PAWL_CHECKPOINT_LAST, last, PAWL_CHECKPOINT_NAME_BYTES) !=
         0)
@@ -424,7 +425,7 @@ int pawl_checkpoint_find(struct pawl_io *io, const char *run_path,
     uint64_t *steps;
     size_t count;
     char last[PAWL_CHECKPOINT_NAME_BYTES];
-    int code = find_steps(io, run_path, &steps, &count, last, err);
+    int code = find_steps(io, run_path, true, &steps, &count, last, err);
     if (code == 0 && count == 0)
         code = pawl_err_set(err, ENOENT, "%s has no checkpoint", run_path);
 
@@ -451,6 +452,34 @@ int pawl_checkpoint_find(struct pawl_io *io, const char *run_path,
     return code;
 }
 
+static bool has_manifest(const struct pawl_checkpoint_info *info)
+{
+    return info->manifest.file_count > 0;
+}
+
+static int compare_infos(const void *a, const void *b)
+{
+    const struct pawl_checkpoint_info *x = a, *y = b;
+    const struct numbered left = {.step = x->step,
+                                  .rollback_count = x->manifest.rollback_count};
+    const struct numbered right = {.step = y->step,
+                                   .rollback_count = y->manifest.rollback_count};
+    return compare_newest_first(&left, &right);
+}
+
+/* As put_in_order(), of those that have been looked at. */
+static void sort_infos(struct pawl_checkpoint_info *infos, size_t count)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < count; i++)
+        if (has_manifest(&infos[i]) && infos[i].manifest.rollback_count > most)
+            most = infos[i].manifest.rollback_count;
+    for (size_t i = 0; i < count; i++)
+        if (!has_manifest(&infos[i]))
+            infos[i].manifest.rollback_count = most;
+    qsort(infos, count, sizeof(*infos), compare_infos);
+}
+
 int pawl_checkpoint_list(struct pawl_io *io, const char *run_path,
                          enum pawl_checkpoint_depth depth, struct pawl_checkpoint_info **infos,
                          size_t *count, struct pawl_err *err)
@@ -458,11 +487,13 @@ int pawl_checkpoint_list(struct pawl_io *io, const char *run_path,
     uint64_t *steps;
     char last[PAWL_CHECKPOINT_NAME_BYTES];
     *infos = NULL;
-    int code = find_steps(io, run_path, &steps, count, last, err);
+    int code = find_steps(io, run_path, false, &steps, count, last, err);
     if (code == 0 && !(*infos = calloc(*count + 1, sizeof(**infos))))
         code = pawl_err_set(err, ENOMEM, "%s: out of memory", run_path);
     for (size_t i = 0; code == 0 && i < *count; i++)
         look(io, run_path, steps[i], last, depth, &(*infos)[i]);
+    if (code == 0)
+        sort_infos(*infos, *count);
     free(steps);
     if (code != 0)
         *count = 0;

@@ -5,12 +5,13 @@
 #include "support/test.h"
 
 #define PROGRAM PAWL_BIN_DIR "/pawl-learner"
-#define CONFIG                                                                                 \
+#define CONFIG  CONFIG_EVERY("20")
+#define CONFIG_EVERY(updates)                                                                  \
     "[policy]\ntype = \"sac\"\n"                                                               \
     "[policy.sac]\nhidden = [8]\nlatent_dim = 8\n"                                             \
     "[learner]\nbatch_size = 4\nlearning_starts = 10\nmirror_updates = 5\n"                    \
     "publish_updates = 1\nmetrics_period_s = 0.01\n"                                           \
-    "[checkpoint]\nevery_updates = 20\n"                                                       \
+    "[checkpoint]\nevery_updates = " updates "\n"                                              \
     "[replay]\njournal_sync_period_s = 0.01\n"
 
 static unsigned count_in(const char *name, const char *wanted)
@@ -108,11 +109,10 @@ START_TEST(a_run_resumed_soon_after_going_back_goes_on_from_the_good_state)
     char wanted[64];
     learn_begin(PROGRAM, CONFIG);
     learner_rig_start(&rig, "learner.batch:error=EDOM@199;learner.batch:error=EDOM@200;"
-                            "learner.batch:error=EDOM@201;learner.step:delay=50ms@170+");
+                            "learner.batch:error=EDOM@201;learner.step:delay=200ms@190+");
     uint64_t step = learn_until_back();
     ck_assert_uint_ge(step, 100);
     ck_assert_uint_lt(step, 180); /* which was saved before */
-    ck_assert_uint_eq(count_in("log.txt", "checkpoint put off until training goes well"), 1);
     pawl_proc_signal(&rig.learner, SIGKILL, NULL);
     LEARNER_RIG_UNTIL(&rig, learner_rig_has_ended(&rig));
     pawl_proc_close(&rig.learner);
@@ -122,6 +122,20 @@ START_TEST(a_run_resumed_soon_after_going_back_goes_on_from_the_good_state)
     snprintf(wanted, sizeof(wanted), "checkpoints/%06u updates=%u", (unsigned)step,
              (unsigned)step);
     LEARNER_RIG_UNTIL(&rig, count_in("log.txt", wanted) == 1);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+/* It would be the first. */
+START_TEST(a_checkpoint_that_is_due_in_trouble_waits_for_its_end)
+{
+    learn_begin(PROGRAM, CONFIG_EVERY("200"));
+    learner_rig_start(&rig, "learner.batch:error=EDOM@199;learner.batch:error=EDOM@200");
+    learn_until(640);
+    LEARNER_RIG_UNTIL(&rig, count_in("log.txt", " checkpoint step=") >= 1);
+    ck_assert_uint_eq(count_in("log.txt", "checkpoint put off until training goes well"), 1);
+    ck_assert_uint_eq(count_in("log.txt", " checkpoint step=200 "), 0);
+    ck_assert_uint_eq(count_in("log.txt", " checkpoint step=201 "), 1);
     learner_rig_close(&rig);
 }
 END_TEST
@@ -244,6 +258,7 @@ END_TEST
     , a_loss_that_is_none_costs_one_update,                                                    \
         three_in_a_row_are_a_way_back_to_the_last_good_state_and_other_batches,                \
         a_run_resumed_soon_after_going_back_goes_on_from_the_good_state,                       \
+        a_checkpoint_that_is_due_in_trouble_waits_for_its_end,                                 \
         a_run_that_ends_in_trouble_saves_its_last_good_state,                                  \
         what_does_not_get_better_ends_the_run_with_a_sentence,                                 \
         twenty_gradients_in_a_row_far_above_their_mean_are_a_way_back,                         \
