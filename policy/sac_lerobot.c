@@ -213,6 +213,11 @@ static void put_config(const struct pawl_sac_texts *texts, struct pawl_json_writ
     pawl_json_put_string(out, "device", texts->device);
     pawl_json_put_string(out, "storage_device", "cpu");
     pawl_json_put_bool(out, "push_to_hub", false);
+    pawl_json_begin_array(out, "tags");
+    pawl_json_put_string(out, NULL, PAWL_SAC_TAG);
+    if (model->cfg->compat == PAWL_SAC_COMPAT_FIXED)
+        pawl_json_put_string(out, NULL, PAWL_SAC_TAG_FIXED);
+    pawl_json_end(out);
     put_normalisation(out, model);
     put_method(out, model);
     put_networks(out, model->cfg);

@@ -15,6 +15,10 @@
 #define PAWL_SAC_LEROBOT_TYPE "sac" /* of config.json */
 #define PAWL_SAC_PLAIN_TYPE   "pawl_sac_plain"
 
+/* Of config.json's tags, with which LeRobot does nothing: what it has no words for. */
+#define PAWL_SAC_TAG       "pawl"
+#define PAWL_SAC_TAG_FIXED "pawl-compat-fixed"
+
 struct pawl_sac_texts {
     const struct pawl_sac_model *model;
     uint32_t batch_count;

@@ -150,6 +150,62 @@ static int read_row(struct pawl_trainer_words *words, const struct pawl_json_at 
     return code != 0 ? code : add(words, rows[row].key, value_of(row, text), err);
 }
 
+static bool has_tag(const struct pawl_json_at *root, const char *tag)
+{
+    struct pawl_json_at tags;
+    const char *text;
+    if (!has(root, "tags") || pawl_json_get_array(root, "tags", &tags, NULL) != 0)
+        return false;
+    for (size_t i = 0, count = pawl_json_count(&tags); i < count; i++) {
+        struct pawl_json_at item = pawl_json_item(&tags, i);
+        if (pawl_json_get_string(&item, NULL, &text, NULL) == 0 && strcmp(text, tag) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int read_numbers(struct pawl_trainer_words *words, const struct pawl_json_at *object,
+                        const char *member, const char *key, struct pawl_err *err)
+{
+    char text[PAWL_TRAINER_WORD_BYTES];
+    struct pawl_json_at list;
+    int code = pawl_json_get_array(object, member, &list, err);
+    size_t at = (size_t)snprintf(text, sizeof(text), "[");
+    for (size_t i = 0, count = code == 0 ? pawl_json_count(&list) : 0; i < count; i++) {
+        struct pawl_json_at item = pawl_json_item(&list, i);
+        double number;
+        code = pawl_json_get_f64(&item, NULL, -DBL_MAX, DBL_MAX, &number, err);
+        if (code != 0)
+            return code;
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%.17g", i ? ", " : "", number);
+        if (at + 1 >= sizeof(text))
+            return pawl_err_set(err, E2BIG, "%s: too many components", member);
+    }
+    snprintf(text + at, sizeof(text) - at, "]");
+    return code != 0 ? code : add(words, key, text, err);
+}
+
+/* What only a config.json of ours means: LeRobot's learner has statistics and does not use
+ * them, and knows no other compat. */
+static int read_ours(struct pawl_trainer_words *words, const struct pawl_json_at *root,
+                     struct pawl_err *err)
+{
+    struct pawl_json_at stats, state;
+    int code = add(words, "policy.sac.compat",
+                   has_tag(root, PAWL_SAC_TAG_FIXED) ? "fixed" : "lerobot", err);
+    if (code != 0 || !has(root, "dataset_stats"))
+        return code;
+    code = pawl_json_get_object(root, "dataset_stats", &stats, err);
+    if (code != 0 || !has(&stats, "observation.state"))
+        return code;
+    code = pawl_json_get_object(&stats, "observation.state", &state, err);
+    if (code == 0)
+        code = read_numbers(words, &state, "mean", "policy.sac.observation_mean", err);
+    if (code == 0)
+        code = read_numbers(words, &state, "std", "policy.sac.observation_std", err);
+    return code;
+}
+
 static int read_root(struct pawl_trainer_words *words, const struct pawl_json_at *root,
                      const char *source, struct pawl_err *err)
 {
@@ -166,7 +222,7 @@ static int read_root(struct pawl_trainer_words *words, const struct pawl_json_at
     code = add(words, "policy.sac.network", is_plain ? "plain" : "lerobot", err);
     for (size_t i = 0; code == 0 && i < sizeof(rows) / sizeof(rows[0]); i++)
         code = read_row(words, root, i, err);
-    return code;
+    return code == 0 && has_tag(root, PAWL_SAC_TAG) ? read_ours(words, root, err) : code;
 }
 
 int pawl_sac_recall(struct pawl_trainer_words *words, const char *text, size_t length_bytes,

@@ -79,7 +79,7 @@ enum pawl_trainer_text {
 };
 
 #define PAWL_TRAINER_WORDS_MAX  48u
-#define PAWL_TRAINER_WORD_BYTES 512u
+#define PAWL_TRAINER_WORD_BYTES 2048u
 
 /* Overrides of the configuration, KEY=VALUE each. */
 struct pawl_trainer_words {

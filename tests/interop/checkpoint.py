@@ -218,6 +218,7 @@ def config_of(checkpoint):
     config = json.loads((checkpoint / "pretrained_model" / "config.json").read_text())
     others = {
         "device", "storage_device", "normalization_mapping", "dataset_stats", "use_torch_compile", "push_to_hub",
+        "tags",
         "input_features", "output_features",
     }  # fmt: skip
     return {key: value for key, value in config.items() if key not in others}

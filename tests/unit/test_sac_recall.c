@@ -48,7 +48,10 @@ START_TEST(what_a_trainer_describes_is_recalled_key_by_key)
                                         "policy.sac.grad_clip_norm=7.0",
                                         "policy.sac.critic_target_update_weight=0.25",
                                         "policy.sac.policy_update_freq=3",
-                                        "policy.sac.discrete_critic_hidden=[9]"};
+                                        "policy.sac.discrete_critic_hidden=[9]",
+                                        "policy.sac.compat=fixed",
+                                        "policy.sac.observation_mean=[0.1, -2e-30, 3.0]",
+                                        "policy.sac.observation_std=[1e-6, 0.3, 7.0]"};
     const int given_count = sizeof(given) / sizeof(given[0]);
     static const struct pawl_cfg_table *const tables[] = {&pawl_policy_table, &pawl_sac_table,
                                                           NULL};
@@ -91,6 +94,22 @@ START_TEST(what_is_missing_or_null_is_left_to_the_configuration)
 }
 END_TEST
 
+START_TEST(statistics_that_lerobot_does_not_use_are_not_used_here)
+{
+    static const char stats[] = "\"dataset_stats\":{\"observation.state\":{\"mean\":[1],"
+                                "\"std\":[2]}}}";
+    char text[256];
+    snprintf(text, sizeof(text), "{\"type\":\"sac\",\"tags\":null,%s", stats);
+    ck_assert_int_eq(recall(text), 0);
+    ck_assert_uint_eq(words.count, 1);
+    snprintf(text, sizeof(text), "{\"type\":\"sac\",\"tags\":[\"pawl\"],%s", stats);
+    ck_assert_int_eq(recall(text), 0);
+    ck_assert(has_word("policy.sac.observation_mean=[1]"));
+    ck_assert(has_word("policy.sac.observation_std=[2]"));
+    ck_assert(has_word("policy.sac.compat=lerobot"));
+}
+END_TEST
+
 START_TEST(a_target_entropy_of_nothing_is_not_the_default)
 {
     ck_assert_int_eq(recall("{\"type\":\"sac\",\"target_entropy\":0.0}"), 0);
@@ -123,6 +142,7 @@ END_TEST
 
 PAWL_TEST_MAIN("sac_recall", what_a_trainer_describes_is_recalled_key_by_key,
                what_is_missing_or_null_is_left_to_the_configuration,
+               statistics_that_lerobot_does_not_use_are_not_used_here,
                a_target_entropy_of_nothing_is_not_the_default,
                another_methods_configuration_is_refused_by_name,
                what_cannot_be_is_refused_with_its_place)
