@@ -18,21 +18,9 @@
 #define LAST_LEARNERS_MAX                                                                      \
     3u /* started while the run ends, in the place of one that was killed */
 
-static void stop_run(struct pawl_run *run, int exit_code, uint32_t reason);
-
 static bool is_running(const struct pawl_run *run, uint32_t index)
 {
     return run->set.children[index].state == PAWL_CHILD_RUNNING;
-}
-
-/* Of a learner's or our own actor's connection; NULL for one that joined. */
-static struct pawl_run_child *child_of(struct pawl_run *run, const struct pawl_hub_peer *peer)
-{
-    if (peer->role == PAWL_ROLE_LEARNER)
-        return &run->children[PAWL_RUN_LEARNER];
-    if (peer->role == PAWL_ROLE_ACTOR && peer->index < run->order.actor_count)
-        return &run->children[1 + peer->index];
-    return NULL;
 }
 
 static bool is_joined_actor(const struct pawl_run *run, const struct pawl_hub_peer *peer)
@@ -50,8 +38,7 @@ static uint32_t joined_count(const struct pawl_run *run)
     return count;
 }
 
-/* Ends the run when it cannot go on without those who are gone for good. */
-static void check_children(struct pawl_run *run, int exit_code)
+void pawl_run_check_children(struct pawl_run *run, int exit_code)
 {
     const struct pawl_child *children = run->set.children;
     uint32_t alive_count = joined_count(run);
@@ -62,11 +49,11 @@ static void check_children(struct pawl_run *run, int exit_code)
             children[i].state == PAWL_CHILD_RUNNING || children[i].state == PAWL_CHILD_PAUSED;
     enum pawl_child_state learner = children[PAWL_RUN_LEARNER].state;
     if (learner == PAWL_CHILD_ENDED || learner == PAWL_CHILD_QUARANTINED)
-        stop_run(run, exit_code, PAWL_STOP_FAILED);
+        pawl_run_stop(run, exit_code, PAWL_STOP_FAILED);
     else if (alive_count < run->order.actor_count_min) {
         pawl_run_fail(run, "actors", "%" PRIu32 " are left, the run needs %" PRIu32,
                       alive_count, run->order.actor_count_min);
-        stop_run(run, exit_code, PAWL_STOP_FAILED);
+        pawl_run_stop(run, exit_code, PAWL_STOP_FAILED);
     }
 }
 
@@ -88,7 +75,7 @@ static void check_phase(struct pawl_run *run)
         run->phase = PAWL_RUN_OVER;
 }
 
-static void stop_run(struct pawl_run *run, int exit_code, uint32_t reason)
+void pawl_run_stop(struct pawl_run *run, int exit_code, uint32_t reason)
 {
     if (run->phase != PAWL_RUN_ON)
         return;
@@ -119,7 +106,7 @@ static void on_signal(void *context, const struct pawl_loop_event *event)
         fprintf(out, "stopping (SIG%s); once more ends it at once\n",
                 sigabbrev_np(event->signal));
         fflush(out);
-        stop_run(run, PAWL_EXIT_INTERRUPTED, PAWL_STOP_ASKED);
+        pawl_run_stop(run, PAWL_EXIT_INTERRUPTED, PAWL_STOP_ASKED);
         return;
     }
     pawl_run_fail(run, "supervisor", "ended at once by a second signal");
@@ -228,9 +215,9 @@ static void take_end(struct pawl_run *run, uint32_t index, const struct pawl_chi
         pawl_log_info("child ended", "child=%s how=%s", child->name, how);
 
     if (is_clean && index == PAWL_RUN_LEARNER)
-        stop_run(run, PAWL_EXIT_DONE, PAWL_STOP_DONE);
+        pawl_run_stop(run, PAWL_EXIT_DONE, PAWL_STOP_DONE);
     int exit_code = is_final(&child->exit) && !is_clean ? child->exit.code : PAWL_EXIT_CHILD;
-    check_children(run, exit_code == PAWL_EXIT_FINAL ? PAWL_EXIT_FAILED : exit_code);
+    pawl_run_check_children(run, exit_code == PAWL_EXIT_FINAL ? PAWL_EXIT_FAILED : exit_code);
 }
 
 static void on_child(void *context, const struct pawl_supervise_event *event)
@@ -246,7 +233,7 @@ static void on_child(void *context, const struct pawl_supervise_event *event)
         pawl_log_error("child did not start", "child=%s error=%s", child->name, event->text);
         if (child->state == PAWL_CHILD_QUARANTINED)
             pawl_run_fail(run, child->name, "%s", event->text);
-        check_children(run, PAWL_EXIT_CHILD);
+        pawl_run_check_children(run, PAWL_EXIT_CHILD);
         break;
     case PAWL_SUPERVISE_ENDED:
         take_end(run, event->index, child);
@@ -259,72 +246,6 @@ static void on_child(void *context, const struct pawl_supervise_event *event)
             break;
         run->is_unclean = true;
         pawl_run_fail(run, child->name, "did not end in time and was killed");
-        break;
-    }
-}
-
-/* --- what programs say --- */
-
-static void take_refusal(struct pawl_run *run, const struct pawl_hub_event *event)
-{
-    struct pawl_run_child *child = child_of(run, event->peer);
-    if (!child) {
-        pawl_log_warn("not taken", "who=%s index=%" PRIu32 " error=%s",
-                      pawl_role_name(event->peer->role), event->peer->index, event->text);
-        return;
-    }
-    uint32_t index = (uint32_t)(child - run->children);
-    child->is_refused = true;
-    pawl_log_error("child is refused", "child=%s error=%s", child->role.name, event->text);
-    pawl_run_fail(run, child->role.name, "%s", event->text);
-    /* It is told by the hub and ends by itself; this is the bound. */
-    pawl_supervise_stop(&run->set, index,
-                        pawl_clock_now_ns() +
-                            (uint64_t)(run->cfg->stop_s / 2 * (double)PAWL_NS_PER_S));
-    check_children(run, PAWL_EXIT_CHILD);
-}
-
-static void take_state(struct pawl_run *run, const struct pawl_hub_event *event)
-{
-    struct pawl_run_child *child = child_of(run, event->peer);
-    if (!child)
-        return;
-    child->state = event->state;
-    snprintf(child->waits_for, sizeof(child->waits_for), "%s", event->text);
-    if (event->state == PAWL_STATE_DONE && event->peer->role == PAWL_ROLE_LEARNER)
-        stop_run(run, PAWL_EXIT_DONE, PAWL_STOP_DONE);
-}
-
-static void on_hub(void *context, const struct pawl_hub_event *event)
-{
-    struct pawl_run *run = context;
-    struct pawl_run_child *child = event->peer ? child_of(run, event->peer) : NULL;
-    switch (event->kind) {
-    case PAWL_HUB_WELCOMED:
-        if (child) {
-            child->is_welcome = true;
-            child->lost_ns = 0;
-        } else
-            pawl_log_info("joined", "who=%s index=%" PRIu32 " pid=%" PRIu32,
-                          pawl_role_name(event->peer->role), event->peer->index,
-                          event->peer->pid);
-        break;
-    case PAWL_HUB_STATE:
-        take_state(run, event);
-        break;
-    case PAWL_HUB_REFUSED:
-    case PAWL_HUB_REJECTED:
-        take_refusal(run, event);
-        break;
-    case PAWL_HUB_GONE:
-        if (child && child->incarnation == event->peer->incarnation)
-            child->lost_ns = pawl_clock_now_ns();
-        else if (!child)
-            pawl_log_info("left", "who=%s index=%" PRIu32, pawl_role_name(event->peer->role),
-                          event->peer->index);
-        break;
-    case PAWL_HUB_LIMIT:
-        pawl_log_warn("hub is at a limit", "error=%s", event->text);
         break;
     }
 }
@@ -416,7 +337,7 @@ static int open_hub(struct pawl_run *run, struct pawl_err *err)
     char folder[PATH_MAX];
     cfg.folder = pawl_run_folder_path(&run->folder, PAWL_RUN_RUNTIME_NAME, folder);
     cfg.joined_index_min = run->order.actor_count;
-    cfg.on_event = on_hub;
+    cfg.on_event = pawl_run_on_hub;
     cfg.context = run;
     int status = pawl_hub_open(&run->hub, &cfg, err);
     return status

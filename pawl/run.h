@@ -119,6 +119,18 @@ struct pawl_run {
 /* Runs it to its end and prints what there is to say. Returns an enum pawl_exit. */
 int pawl_run_do(const struct pawl_run_order *order);
 
+/* Asks everybody to end: first the actors, then the learner. A run that is ending does already.
+ */
+void pawl_run_stop(struct pawl_run *run, int exit_code, uint32_t reason);
+
+/* Ends the run when it cannot go on without those who are gone for good. */
+void pawl_run_check_children(struct pawl_run *run, int exit_code);
+
+/* --- what its programs say (run_hub.c) --- */
+
+/* For the hub: context is the run. */
+void pawl_run_on_hub(void *context, const struct pawl_hub_event *event);
+
 /* --- going on with a run (run_resume.c) --- */
 
 /* Takes the folder, looks for a checkpoint, says from where it goes on, and keeps the files of
