@@ -13,8 +13,8 @@
  *     learner:killed=2   kills itself instead, unless two have done so
  *
  * where "actor" means all actors. Each start adds a line "NAME PID" to the file starts in the
- * folder of the run ("NAME PID resumed" where it is told --resume), and each end in order a
- * line "NAME PID stop" or "NAME PID hangup" to ends.
+ * folder of the run ("NAME PID resumed" where it is told --resume), one to joined when it is
+ * known to the hub, and each end in order a line "NAME PID stop" or "NAME PID hangup" to ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -201,6 +201,7 @@ int main(int argc, char **argv)
     while (wish("mute") >= 0)
         pause();
     open_all(index);
+    note(argv[2], "joined", "");
     const char *end;
     while (!(end = hear())) {
         work();

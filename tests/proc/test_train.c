@@ -387,7 +387,7 @@ START_TEST(a_process_that_never_says_hello_is_ended_and_named)
 {
     struct pawl_process run;
     open_test("actor0:mute");
-    start(&run, "train", "run.toml", "--run.start_s=0.2", "--run.crash_count_max=1", NULL);
+    start(&run, "train", "run.toml", "--run.start_s=2", "--run.crash_count_max=1", NULL);
     assert_end(&run, 4);
     wait_for_folder(&run);
     assert_last_line(run.err, "pawl train: actor 0: died 1 times within 60 s; the last time: "
@@ -607,19 +607,18 @@ END_TEST
 START_TEST(when_nothing_moves_a_line_says_who_waits_for_whom)
 {
     struct pawl_process run;
-    open_test("actor0:held learner:lazy");
+    open_test("actor0:held"); /* the learner moves until it is stopped */
     start(&run, "train", "run.toml", NULL);
     wait_for_folder(&run);
     pid_t learner = wait_for_start("learner", 1);
-    wait_for_start("actor0", 1);
-    wait_for_text(in_run("log.txt"), "child=\"actor 0\"");
-    usleep(200000);
+    wait_for_text(in_run("joined"), "learner ");
+    wait_for_text(in_run("joined"), "actor0 ");
     ck_assert_int_eq(kill(learner, SIGSTOP), 0);
-    wait_for_text(run.out, "nothing has moved for");
+    wait_for_text(run.out, "is stopped by a signal");
     char *text = text_of(run.out);
+    ck_assert_msg(strstr(text, "nothing has moved for"), "%s", text);
     ck_assert_msg(strstr(text, "actor 0 says: the ring is full: waits for the learner"), "%s",
                   text);
-    ck_assert_msg(strstr(text, "is stopped by a signal"), "%s", text);
     free(text);
     ck_assert_int_eq(kill(run.pid, SIGINT), 0);
     assert_end(&run, 130);
