@@ -17,6 +17,8 @@
 /* A record may cut one episode and end another. */
 #define BATCH_BYTES   (2 * PAWL_BOOK_BATCH_MAX * LINE_BYTES_MAX)
 #define WAITING_BYTES ((size_t)256 << 10) /* some 1,700 lines, until the disk takes them */
+_Static_assert(WAITING_BYTES + BATCH_BYTES <= PAWL_TALLY_TEXT_BYTES, "both fit into the tally");
+
 #define TELL_NS       (10 * PAWL_NS_PER_S)
 #define MEAN_EPISODES 100.0 /* how far back the means look */
 #define LANE_ROOM_MIN 16u
@@ -24,12 +26,13 @@
 static const char *const episodes_name = "episodes.jsonl", *const ledger_name = "ledger.jsonl";
 
 static int open_file(struct pawl_book *book, struct pawl_linefile *file, const char *name,
-                     uint64_t size_bytes, struct pawl_err *err)
+                     uint64_t size_bytes, enum pawl_linefile_syncs syncs, struct pawl_err *err)
 {
     struct pawl_linefile_cfg cfg = pawl_linefile_default_cfg();
     char path[4096];
 
-    cfg.sync_period_ns = 0; /* the learner's thread waits for no disk; close syncs */
+    cfg.sync_period_ns = 0; /* the learner's thread waits for no disk */
+    cfg.syncs = syncs;
     int length = snprintf(path, sizeof(path), "%s/%s", book->cfg.folder, name);
     if (length < 0 || (size_t)length >= sizeof(path))
         return pawl_err_set(err, ENAMETOOLONG, "the folder of the run: its path is too long");
@@ -63,17 +66,17 @@ int pawl_book_open(struct pawl_book *book, const struct pawl_book_cfg *cfg,
     const struct pawl_tally_totals *totals = pawl_tally_totals(tally);
 
     err = err ? err : &unread;
-    *book = (struct pawl_book){.cfg = *cfg, .tally = tally};
-    book->text = malloc(WAITING_BYTES + BATCH_BYTES);
-    if (!book->text) {
-        pawl_err_set(err, ENOMEM, "out of memory");
+    *book = (struct pawl_book){.cfg = *cfg, .tally = tally, .text = tally->shared->text};
+    PAWL_CHECK(totals->text_bytes <= WAITING_BYTES);
+    book->text_bytes = (size_t)totals->text_bytes;
+    if (open_file(book, &book->episodes, episodes_name, totals->episodes_bytes,
+                  cfg->keeper ? PAWL_LINEFILE_SYNCS_ELSEWHERE : PAWL_LINEFILE_SYNCS, err) != 0)
         goto fail;
-    }
-    if (open_file(book, &book->episodes, episodes_name, totals->episodes_bytes, err) != 0)
+    if (cfg->has_ledger && open_file(book, &book->ledger, ledger_name, totals->ledger_bytes,
+                                     PAWL_LINEFILE_SYNCS_NEVER, err) != 0)
         goto fail;
-    if (cfg->has_ledger &&
-        open_file(book, &book->ledger, ledger_name, totals->ledger_bytes, err) != 0)
-        goto fail;
+    if (cfg->keeper)
+        pawl_keeper_add(cfg->keeper, episodes_name, &book->episodes);
     note_sizes(book);
     return 0;
 
@@ -85,11 +88,12 @@ fail:
 void pawl_book_close(struct pawl_book *book)
 {
     struct pawl_err err = {0};
-    if (book->episodes.io && pawl_linefile_sync(&book->episodes, &err) != 0)
+    if (book->cfg.keeper)
+        pawl_keeper_remove(book->cfg.keeper, &book->episodes);
+    else if (book->episodes.io && pawl_linefile_sync(&book->episodes, &err) != 0)
         pawl_log_warn("cannot be made durable", "file=%s error=%s", episodes_name, err.text);
     pawl_linefile_close(&book->episodes);
     pawl_linefile_close(&book->ledger);
-    free(book->text);
     *book = (struct pawl_book){0};
 }
 
@@ -378,6 +382,8 @@ static void write_episodes(struct pawl_book *book)
         return;
     }
     lose_newest_lines(book);
+    if (err.code == EAGAIN && book->text_bytes < WAITING_BYTES / 2)
+        return; /* a moment, until the disk has answered */
     uint64_t now_ns = pawl_clock_now_ns();
     if (!book->is_refused || now_ns - book->told_ns >= TELL_NS) {
         book->told_ns = now_ns;
@@ -395,6 +401,7 @@ static int commit_batch(struct pawl_book *book, struct pawl_err *err)
 
     write_episodes(book);
     totals->episodes_bytes = book->episodes.size_bytes;
+    totals->text_bytes = book->text_bytes;
     PAWL_FAULT("learner.write_episodes");
     if (book->ledger_line_bytes && write_lines(&book->ledger, ledger_name, book->ledger_line,
                                                &book->ledger_line_bytes, err) != 0)
@@ -419,6 +426,14 @@ int pawl_book_commit(struct pawl_book *book, struct pawl_book_ring *ring, uint64
     }
     entry->next = next; /* a second try has its line already */
     return commit_batch(book, err);
+}
+
+void pawl_book_turn(struct pawl_book *book)
+{
+    bool is_waited = book->text_bytes > 0 && !book->is_refused && !book->ledger_line_bytes &&
+                     !pawl_linefile_is_waiting(&book->episodes);
+    if (is_waited)
+        (void)commit_batch(book, NULL); /* fails for a ledger alone, which has nothing to say */
 }
 
 /* Cuts the episodes of some lanes, whose lines have room. */

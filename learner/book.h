@@ -22,14 +22,18 @@
  *
  * While the disk takes them, lines are written before the commit that makes them count; what a
  * learner that died in between has written is cut off by the next one, which takes the same
- * records and writes the same lines. So neither file has a line twice or lacks one, whenever
- * the learner dies.
+ * records and writes the same lines. Lines of episodes that the disk does not take yet, or that
+ * wait until what was cut off is so for good, are in the tally, where they count. So neither
+ * file has a line twice or lacks one, whenever the learner dies.
+ *
+ * A ledger is for tests of that: nothing is promised of it when the power fails.
  *
  * Thread safety: one thread.
  */
 #ifndef PAWL_LEARNER_BOOK_H
 #define PAWL_LEARNER_BOOK_H
 
+#include "learner/keeper.h"
 #include "learner/tally.h"
 #include "runtime/err.h"
 #include "runtime/json.h"
@@ -48,6 +52,8 @@ struct pawl_book_cfg {
     bool has_times;     /* false: equal runs have equal lines */
     uint64_t step_goal; /* no STEP is taken beyond it; 0: none */
     struct pawl_io *io;
+    struct pawl_keeper *keeper; /* syncs episodes.jsonl; NULL: the book does, when it opens and
+                                   closes */
 };
 
 /* What the book knows of a ring. The first four are the caller's. */
@@ -75,7 +81,7 @@ struct pawl_book {
     struct pawl_book_cfg cfg;
     struct pawl_tally *tally; /* borrowed */
     struct pawl_linefile episodes, ledger;
-    char *text; /* lines of episodes.jsonl that are not in the file yet */
+    char *text; /* in the tally: lines of episodes.jsonl that are not in the file yet */
     size_t text_bytes;
     bool is_refused;     /* the disk has not taken them */
     uint64_t told_ns;    /* when that was said */
@@ -93,7 +99,7 @@ struct pawl_book {
 int pawl_book_open(struct pawl_book *book, const struct pawl_book_cfg *cfg,
                    struct pawl_tally *tally, struct pawl_err *err);
 
-/* Makes the files durable. A zeroed one is left alone. */
+/* Makes episodes.jsonl durable where there is no keeper. A zeroed one is left alone. */
 void pawl_book_close(struct pawl_book *book);
 
 /* Finds the ring in the tally, or enters it, to be read from `start` on. *next is the first
@@ -120,6 +126,9 @@ int pawl_book_take(struct pawl_book *book, struct pawl_book_ring *ring,
  * complete: where it cannot be written nothing counts yet, and commit may be tried again. */
 int pawl_book_commit(struct pawl_book *book, struct pawl_book_ring *ring, uint64_t next,
                      struct pawl_err *err);
+
+/* Between two batches: writes lines whose time of waiting is over. */
+void pawl_book_turn(struct pawl_book *book);
 
 /* No record of this ring will come any more: its episodes under way are cut. May be tried again
  * after a failure, and by a later learner. */

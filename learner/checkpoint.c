@@ -25,7 +25,7 @@ void pawl_checkpoint_name(uint64_t step, char name[PAWL_CHECKPOINT_NAME_BYTES])
 
 bool pawl_checkpoint_is_busy(const struct pawl_checkpoint *saver)
 {
-    return saver->writer && saver->writer->step != STEP_RESTING;
+    return saver->writer && (saver->writer->step != STEP_RESTING || saver->writer->folder < 0);
 }
 
 bool pawl_checkpoint_is_durability_lost(const struct pawl_checkpoint *saver)
@@ -38,7 +38,7 @@ bool pawl_checkpoint_is_due(struct pawl_checkpoint *saver, uint64_t now_ns,
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
     const struct pawl_checkpoint_cfg *cfg = &writer->cfg;
-    if (writer->is_ended) /* the result is to be taken first */
+    if (writer->is_ended || writer->folder < 0) /* the result is to be taken first */
         return false;
     if (saver->failures_in_row > 0 && now_ns != 0)
         return !pawl_checkpoint_is_busy(saver) && now_ns >= writer->retry_ns;
@@ -122,7 +122,7 @@ int pawl_checkpoint_begin(struct pawl_checkpoint *saver, uint64_t step, double s
                           uint64_t now_ns, struct pawl_err *err)
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
-    if (writer->step != STEP_RESTING || writer->is_ended) {
+    if (writer->step != STEP_RESTING || writer->is_ended || writer->folder < 0) {
         saver->skipped_count++;
         return pawl_err_set(err, EBUSY, "a checkpoint is being written");
     }
@@ -435,7 +435,8 @@ static enum pawl_checkpoint_state report(struct pawl_checkpoint *saver, struct p
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
     if (!writer->is_ended)
-        return writer->step == STEP_RESTING && !writer->is_trash_due && !writer->has_replaced
+        return writer->folder >= 0 && writer->step == STEP_RESTING && !writer->is_trash_due &&
+                       !writer->has_replaced
                    ? PAWL_CHECKPOINT_IDLE
                    : PAWL_CHECKPOINT_BUSY;
     writer->is_ended = false;
@@ -445,10 +446,27 @@ static enum pawl_checkpoint_state report(struct pawl_checkpoint *saver, struct p
     return PAWL_CHECKPOINT_FAILED;
 }
 
+/* A turn of finding out what is in the folder. */
+static bool turn_look(struct pawl_checkpoint *saver, uint64_t deadline_ns)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    bool may_begin = !writer->is_ended && pawl_clock_now_ns() >= writer->retry_ns;
+    if (!writer->errand.state && may_begin)
+        (void)pawl_checkpoint_begin_look(saver, NULL);
+    if (!writer->errand.state || !pawl_errand_wait(&writer->errand, deadline_ns))
+        return false;
+    writer->failure = (struct pawl_err){0};
+    if (pawl_checkpoint_end_look(saver, &writer->failure) != 0)
+        end_failed(saver);
+    return true;
+}
+
 /* One turn; false: the deadline has passed. */
 static bool turn(struct pawl_checkpoint *saver, size_t sum_bytes, uint64_t deadline_ns)
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
+    if (writer->folder < 0)
+        return turn_look(saver, deadline_ns);
     if (writer->step >= STEP_MKDIR && writer->step <= STEP_AWAIT_CHECKSUMS)
         sum_slice(writer, sum_bytes);
     if (!writer->is_in_flight) {

@@ -86,6 +86,8 @@ struct pawl_checkpoint_setup {
     uint64_t rollback_count;
 
     size_t part_count_max; /* of one begin, all files together */
+
+    bool is_looked_for_later; /* see pawl_checkpoint_open() */
 };
 
 enum pawl_checkpoint_state {
@@ -126,8 +128,10 @@ struct pawl_checkpoint {
     char warning[256];
 };
 
-/* Makes RUN/checkpoints if it is missing, removes leftovers, and allocates all that later
- * begins need. */
+/* Makes RUN/checkpoints if it is missing, removes leftovers, looks at what is there, and
+ * allocates all that later begins need. With is_looked_for_later what waits for the disk goes
+ * on beside the caller: until it has ended the saver is busy and nothing is due. Where it fails
+ * that is reported as a FAILED save, and tried again. */
 int pawl_checkpoint_open(struct pawl_checkpoint *saver,
                          const struct pawl_checkpoint_setup *setup, struct pawl_err *err);
 
@@ -164,8 +168,10 @@ bool pawl_checkpoint_is_busy(const struct pawl_checkpoint *saver);
  */
 bool pawl_checkpoint_is_durability_lost(const struct pawl_checkpoint *saver);
 
-/* Waits for the step in flight, then gives up what is left of the attempt. */
-void pawl_checkpoint_close(struct pawl_checkpoint *saver);
+/* Waits for the step in flight, PAWL_IO_QUEUE_CLOSE_NS at most, then gives up what is left of
+ * the attempt. -ETIMEDOUT: the disk does not answer, which is logged; what is in flight, the
+ * files' bytes too, is in use until the process ends. */
+int pawl_checkpoint_close(struct pawl_checkpoint *saver);
 
 /* The folder's name of a step: six digits at least. */
 void pawl_checkpoint_name(uint64_t step, char name[PAWL_CHECKPOINT_NAME_BYTES]);

@@ -5,6 +5,7 @@
 #define PAWL_LEARNER_CHECKPOINT_WRITER_H
 
 #include "learner/checkpoint_find.h"
+#include "runtime/errand.h"
 
 #define TEMP_PREFIX  ".tmp-"
 #define TRASH_PREFIX ".trash-"
@@ -28,10 +29,15 @@ enum step {
     STEP_ABANDON, /* removing the files of an attempt that failed */
 };
 
+struct pawl_checkpoint_found; /* in checkpoint_open.c */
+
 struct pawl_checkpoint_writer {
     struct pawl_io *io;
     struct pawl_io_queue queue;
-    int folder; /* RUN/checkpoints */
+    int folder;                /* RUN/checkpoints; -1: what is in it is not known yet */
+    struct pawl_errand errand; /* which finds out */
+    struct pawl_checkpoint_found *found;
+    char run_path[PATH_MAX];
     struct pawl_checkpoint_cfg cfg;
     uint64_t nonce; /* of the next temporary name */
 
@@ -86,6 +92,11 @@ struct pawl_checkpoint_writer {
     unsigned op_flight; /* how many from there are in the chain */
     bool is_in_flight;
 };
+
+/* Begins to find out what is in the folder; and takes what was found, or says why nothing was.
+ */
+int pawl_checkpoint_begin_look(struct pawl_checkpoint *saver, struct pawl_err *err);
+int pawl_checkpoint_end_look(struct pawl_checkpoint *saver, struct pawl_err *err);
 
 /* How many operations any step has at most. */
 unsigned pawl_checkpoint_ops_max(size_t part_count_max);

@@ -189,10 +189,27 @@ struct pawl_ingest_ring *pawl_ingest_find_ring(struct pawl_ingest *ingest, uint6
     return NULL;
 }
 
+void pawl_ingest_turn(struct pawl_ingest *ingest)
+{
+    if (!ingest->is_begun || ingest->is_held)
+        return;
+    pawl_book_turn(&ingest->book);
+    pawl_quarantine_turn(&ingest->quarantine);
+}
+
 void pawl_ingest_ring_gone(struct pawl_ingest_ring *ring)
 {
     if (ring->state == PAWL_INGEST_READ)
         ring->state = PAWL_INGEST_GONE;
+}
+
+static void keep_refused(struct pawl_ingest *ingest, const struct pawl_quarantine_case *refused)
+{
+    const struct pawl_quarantine_cfg cfg = {.io = ingest->cfg.book.io,
+                                            .folder = ingest->cfg.book.folder,
+                                            .spec = &ingest->spec,
+                                            .keeper = ingest->cfg.book.keeper};
+    pawl_quarantine_add(&ingest->quarantine, &cfg, refused);
 }
 
 static void report_refused(struct pawl_ingest *ingest, const struct pawl_ingest_ring *ring,
@@ -216,8 +233,7 @@ static void report_refused(struct pawl_ingest *ingest, const struct pawl_ingest_
     };
     pawl_log_warn("record refused", "actor=%u sequence=%" PRIu64 " lane=%u step=%u reason=%s",
                   refused.actor, position, record->lane, record->step, refused.reason);
-    pawl_quarantine_add(&ingest->quarantine, ingest->cfg.book.io, ingest->cfg.book.folder,
-                        &ingest->spec, &refused);
+    keep_refused(ingest, &refused);
 }
 
 /* The record at the place: 0 when it was taken or came before. */
@@ -261,8 +277,7 @@ static void set_broken(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring
         .reason = err->text,
     };
     pawl_log_error("ring broken", "actor=%u reason=%s", ring->book.actor, err->text);
-    pawl_quarantine_add(&ingest->quarantine, ingest->cfg.book.io, ingest->cfg.book.folder,
-                        &ingest->spec, &refused);
+    keep_refused(ingest, &refused);
     ring->fault = *err;
     ring->state = PAWL_INGEST_BROKEN;
 }

@@ -151,6 +151,9 @@ int64_t pawl_ingest_drain(struct pawl_ingest *ingest, uint64_t limit, struct paw
  * after a while. */
 bool pawl_ingest_has_work(struct pawl_ingest *ingest);
 
+/* Each turn of the loop: writes lines that had to wait for the disk. Never waits itself. */
+void pawl_ingest_turn(struct pawl_ingest *ingest);
+
 /* How full the fullest ring is, 0 to 1. */
 double pawl_ingest_fill(const struct pawl_ingest *ingest);
 

@@ -23,17 +23,25 @@
 
 /* --- what a chain has done --- */
 
-static void fail(struct pawl_journal *journal, int code, const char *what, uint64_t now_ns)
+static void note_failure(struct pawl_journal *journal, const struct pawl_err *err,
+                         uint64_t now_ns)
 {
     struct pawl_journal_state *state = journal->state;
 
     journal->counts.failures++;
-    journal->failure = (struct pawl_err){0};
-    pawl_err_set(&journal->failure, code, "%s %s/%s: %s", what, state->folder, state->name,
-                 strerror(code));
+    journal->failure = *err;
     state->retry_ns = now_ns + state->cfg.retry_period_ns;
     pawl_log_warn("replay is not being written", "error=%s frames_behind=%" PRIu64,
                   journal->failure.text, journal->replay->head - state->durable);
+}
+
+static void fail(struct pawl_journal *journal, int code, const char *what, uint64_t now_ns)
+{
+    const struct pawl_journal_state *state = journal->state;
+    struct pawl_err err = {0};
+
+    pawl_err_set(&err, code, "%s %s/%s: %s", what, state->folder, state->name, strerror(code));
+    note_failure(journal, &err, now_ns);
 }
 
 static void succeed(struct pawl_journal *journal)
@@ -435,11 +443,31 @@ static bool is_chunk_due(const struct pawl_journal *journal, uint64_t now_ns)
                          now_ns - state->write_ns >= state->cfg.write_period_ns);
 }
 
+/* Whether it is known what the folder holds; a look that failed is begun again after a while.
+ */
+static bool look_is_over(struct pawl_journal *journal, uint64_t now_ns)
+{
+    struct pawl_journal_state *state = journal->state;
+    struct pawl_err err = {0};
+
+    if (state->folder_fd >= 0)
+        return true;
+    if (!pawl_errand_poll(&state->errand) || now_ns < state->retry_ns)
+        return false;
+    if (!state->errand.state) {
+        (void)pawl_journal_begin_look(journal, NULL);
+        return false;
+    }
+    if (pawl_journal_end_look(journal, &err) != 0)
+        note_failure(journal, &err, now_ns);
+    return state->folder_fd >= 0;
+}
+
 void pawl_journal_poll(struct pawl_journal *journal, uint64_t now_ns)
 {
     struct pawl_journal_state *state = journal->state;
 
-    if (!state || !pawl_io_queue_poll(&state->queue))
+    if (!state || !look_is_over(journal, now_ns) || !pawl_io_queue_poll(&state->queue))
         return;
     if (state->chain != PAWL_JOURNAL_CHAIN_NONE)
         finish(journal, now_ns);
@@ -501,6 +529,10 @@ int pawl_journal_flush(struct pawl_journal *journal, uint64_t deadline_ns, struc
                                 "at the deadline",
                                 state->folder, state->hurry_until - state->durable);
         uint64_t step_ns = now_ns + FLUSH_STEP_NS;
-        pawl_io_queue_wait(&state->queue, step_ns < deadline_ns ? step_ns : deadline_ns);
+        step_ns = step_ns < deadline_ns ? step_ns : deadline_ns;
+        if (state->folder_fd < 0)
+            pawl_errand_wait(&state->errand, step_ns);
+        else
+            pawl_io_queue_wait(&state->queue, step_ns);
     }
 }

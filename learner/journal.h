@@ -56,6 +56,7 @@ struct pawl_journal_cfg {
     uint64_t write_period_ns; /* frames wait so long for others, if they are few */
     uint64_t sync_period_ns;
     uint64_t retry_period_ns; /* after a failure */
+    bool is_looked_for_later; /* see pawl_journal_open() */
 };
 
 /* Since open. */
@@ -80,8 +81,10 @@ struct pawl_journal {
 struct pawl_journal_cfg pawl_journal_default_cfg(void);
 
 /* Finds the end of what is there, cuts a torn tail off, and goes on from there or from the
- * store's head, whichever is lower. A journal of another spec is refused. Reads the last file;
- * waits for the disk. */
+ * store's head, whichever is lower. A journal of another spec is refused. Reads the last file,
+ * and waits for the disk; with is_looked_for_later it returns at once and all this goes on
+ * beside the caller. Nothing is written before it has ended, and where it fails that is logged
+ * and tried again. */
 int pawl_journal_open(struct pawl_journal *journal, const struct pawl_journal_cfg *cfg,
                       const struct pawl_replay *replay, struct pawl_err *err);
 
@@ -104,9 +107,10 @@ uint64_t pawl_journal_durable_head(const struct pawl_journal *journal);
 int pawl_journal_flush(struct pawl_journal *journal, uint64_t deadline_ns,
                        struct pawl_err *err);
 
-/* Waits for what is under way; what has not been begun is not written. A zeroed one is left
- * alone. */
-void pawl_journal_close(struct pawl_journal *journal);
+/* Waits for what is under way, PAWL_IO_QUEUE_CLOSE_NS at most; what has not been begun is not
+ * written. -ETIMEDOUT: the disk does not answer, which is logged; the journal's memory is left
+ * to the end of the process, and so must the store's be. A zeroed one is left alone. */
+int pawl_journal_close(struct pawl_journal *journal);
 
 /* What came out of files. */
 struct pawl_journal_loaded {

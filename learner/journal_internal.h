@@ -4,6 +4,7 @@
 
 #include "learner/journal.h"
 #include "learner/journal_file.h"
+#include "runtime/errand.h"
 
 #include <limits.h>
 
@@ -13,6 +14,23 @@
 struct pawl_journal_entry {
     uint64_t sequence;
     uint64_t end; /* behind its highest frame number */
+};
+
+/* What a folder holds: looked for beside the store's thread, since files are read and synced
+ * for it. */
+struct pawl_journal_found {
+    struct pawl_io *io;
+    char folder[PATH_MAX];
+    struct pawl_spec spec; /* of the store */
+    uint64_t head;         /* likewise, when it began */
+    int folder_fd;
+    struct pawl_journal_entry *entries;
+    uint32_t entry_count;
+    char name[PAWL_JOURNAL_NAME_BYTES];
+    bool has_file, has_synced; /* as below */
+    uint64_t offset_bytes;
+    uint64_t next; /* PAWL_REPLAY_NONE: no chunk anywhere */
+    uint64_t next_sequence;
 };
 
 enum pawl_journal_chain {
@@ -27,7 +45,9 @@ enum pawl_journal_chain {
 struct pawl_journal_state {
     struct pawl_journal_cfg cfg;
     char folder[PATH_MAX];
-    int folder_fd;
+    int folder_fd; /* -1: what the folder holds is not known yet, and nothing is written */
+    struct pawl_errand errand; /* which finds out */
+    struct pawl_journal_found *found;
     struct pawl_io_queue queue;
 
     struct pawl_journal_entry *entries; /* by age; the last one is written when has_file */
@@ -59,5 +79,10 @@ struct pawl_journal_state {
     uint64_t write_ns, sync_ns; /* when the last was begun */
     uint64_t retry_ns;          /* nothing is begun before */
 };
+
+/* Begins to find out what the folder holds; and takes what was found, or says why nothing was.
+ */
+int pawl_journal_begin_look(struct pawl_journal *journal, struct pawl_err *err);
+int pawl_journal_end_look(struct pawl_journal *journal, struct pawl_err *err);
 
 #endif

@@ -22,36 +22,35 @@ struct pawl_journal_cfg pawl_journal_default_cfg(void)
     };
 }
 
-static int open_folder(struct pawl_journal_state *state, struct pawl_err *err)
+static int open_folder(struct pawl_journal_found *found, struct pawl_err *err)
 {
-    struct pawl_io *io = state->cfg.io;
+    struct pawl_io *io = found->io;
     int flags = O_RDONLY | O_DIRECTORY;
 
-    state->folder_fd = pawl_io_open(io, PAWL_IO_CWD, state->folder, flags, 0);
-    if (state->folder_fd == -ENOENT) {
+    found->folder_fd = pawl_io_open(io, PAWL_IO_CWD, found->folder, flags, 0);
+    if (found->folder_fd == -ENOENT) {
         const char *name;
-        int above = pawl_io_open_folder_of(io, state->folder, &name, err);
+        int above = pawl_io_open_folder_of(io, found->folder, &name, err);
         if (above < 0)
             return above;
-        int code = mkdir(state->folder, 0700) == 0 ? pawl_io_sync_folder(io, above) : -errno;
+        int code = mkdir(found->folder, 0700) == 0 ? pawl_io_sync_folder(io, above) : -errno;
         pawl_io_close(io, above);
         if (code != 0 && code != -EINVAL && code != -EOPNOTSUPP)
-            return pawl_err_set(err, -code, "make %s: %s", state->folder, strerror(-code));
-        state->folder_fd = pawl_io_open(io, PAWL_IO_CWD, state->folder, flags, 0);
+            return pawl_err_set(err, -code, "make %s: %s", found->folder, strerror(-code));
+        found->folder_fd = pawl_io_open(io, PAWL_IO_CWD, found->folder, flags, 0);
     }
-    if (state->folder_fd < 0)
-        return pawl_err_set(err, -state->folder_fd, "open %s: %s", state->folder,
-                            strerror(-state->folder_fd));
+    if (found->folder_fd < 0)
+        return pawl_err_set(err, -found->folder_fd, "open %s: %s", found->folder,
+                            strerror(-found->folder_fd));
     return 0;
 }
 
 /* What one of the files holds: *first is its first frame. The last one is read with its frames,
  * since a torn end is to be cut off; *end_bytes is where. */
-static int scan(struct pawl_journal *journal, struct pawl_journal_reader *reader, bool is_last,
-                struct pawl_journal_entry *entry, uint64_t *first, uint64_t *end_bytes,
-                struct pawl_err *err)
+static int scan(struct pawl_journal_found *found, struct pawl_journal_reader *reader,
+                bool is_last, struct pawl_journal_entry *entry, uint64_t *first,
+                uint64_t *end_bytes, struct pawl_err *err)
 {
-    struct pawl_journal_state *state = journal->state;
     struct pawl_journal_chunk chunk;
     int code;
 
@@ -62,9 +61,9 @@ static int scan(struct pawl_journal *journal, struct pawl_journal_reader *reader
             break;
         *first = chunk.first < *first ? chunk.first : *first;
         *end_bytes = reader->offset_bytes;
-        state->next = chunk.first + chunk.count;
-        if (state->next > entry->end)
-            entry->end = state->next;
+        found->next = chunk.first + chunk.count;
+        if (found->next > entry->end)
+            entry->end = found->next;
     }
     return code == -ENODATA ? 0 : code;
 }
@@ -94,75 +93,140 @@ static int settle(struct pawl_io *io, int fd, uint64_t size_bytes, uint64_t *end
 
 /* The last file is written on. One that the disk fails to make durable is not: what it holds is
  * written again, elsewhere. */
-static void go_on_with(struct pawl_journal_state *state, int code, uint64_t first,
+static void go_on_with(struct pawl_journal_found *found, int code, uint64_t first,
                        uint64_t end_bytes)
 {
     if (code != 0) {
         pawl_log_warn("the replay's last file cannot be made durable, it is written again",
-                      "file=%s/%s error=%s", state->folder, state->name, strerror(-code));
-        state->next = first;
+                      "file=%s/%s error=%s", found->folder, found->name, strerror(-code));
+        found->next = first;
         return;
     }
-    state->has_file = state->has_header = true;
-    state->offset_bytes = end_bytes;
-    state->has_synced = state->entries[state->entry_count - 1].end != 0;
+    found->has_file = true;
+    found->offset_bytes = end_bytes;
+    found->has_synced = found->entries[found->entry_count - 1].end != 0;
 }
 
-static int take_file(struct pawl_journal *journal, uint64_t sequence, bool is_last,
+static int take_file(struct pawl_journal_found *found, uint64_t sequence, bool is_last,
                      struct pawl_err *err)
 {
-    struct pawl_journal_state *state = journal->state;
-    struct pawl_io *io = state->cfg.io;
+    struct pawl_io *io = found->io;
     struct pawl_journal_reader reader = {0};
     struct pawl_journal_entry entry = {.sequence = sequence};
     struct pawl_err why = {0};
 
-    pawl_journal_name(state->name, sequence);
-    int fd = pawl_io_open(io, state->folder_fd, state->name, is_last ? O_RDWR : O_RDONLY, 0);
+    pawl_journal_name(found->name, sequence);
+    int fd = pawl_io_open(io, found->folder_fd, found->name, is_last ? O_RDWR : O_RDONLY, 0);
     if (fd < 0)
-        return pawl_err_set(err, -fd, "open %s: %s", state->name, strerror(-fd));
-    int code = pawl_journal_reader_open(&reader, io, fd, state->name, &why);
-    if (code == 0 && pawl_spec_match(&journal->replay->spec, &reader.spec, &why) != 0)
-        code = pawl_err_wrap(&why, "%s is of another spec", state->name);
+        return pawl_err_set(err, -fd, "open %s: %s", found->name, strerror(-fd));
+    int code = pawl_journal_reader_open(&reader, io, fd, found->name, &why);
+    if (code == 0 && pawl_spec_match(&found->spec, &reader.spec, &why) != 0)
+        code = pawl_err_wrap(&why, "%s is of another spec", found->name);
     if (code == 0) {
         uint64_t first, end_bytes;
-        code = scan(journal, &reader, is_last, &entry, &first, &end_bytes, &why);
+        code = scan(found, &reader, is_last, &entry, &first, &end_bytes, &why);
         if (code == 0)
-            state->entries[state->entry_count++] = entry;
+            found->entries[found->entry_count++] = entry;
         if (code == 0 && is_last) {
-            int settled = settle(io, fd, reader.size_bytes, &end_bytes, state->next,
-                                 journal->replay->head);
-            go_on_with(state, settled, first, end_bytes);
+            int settled =
+                settle(io, fd, reader.size_bytes, &end_bytes, found->next, found->head);
+            go_on_with(found, settled, first, end_bytes);
         }
     } else if (code == -ENODATA) { /* made when its writer died: nothing is in it */
-        code = pawl_io_unlink(io, state->folder_fd, state->name);
+        code = pawl_io_unlink(io, found->folder_fd, found->name);
         if (code != 0)
-            pawl_err_set(&why, -code, "remove %s: %s", state->name, strerror(-code));
+            pawl_err_set(&why, -code, "remove %s: %s", found->name, strerror(-code));
     }
     pawl_journal_reader_close(&reader);
     pawl_io_close(io, fd);
     return code == 0 ? 0 : pawl_err_set(err, -code, "%s", why.text);
 }
 
-static int take_over(struct pawl_journal *journal, struct pawl_err *err)
+/* All that waits for the disk, on whatever thread. */
+static int look(void *arg, struct pawl_err *err)
 {
-    struct pawl_journal_state *state = journal->state;
-    const struct pawl_replay *replay = journal->replay;
+    struct pawl_journal_found *found = arg;
     uint64_t *sequences = NULL;
     uint32_t count = 0;
-    int code = pawl_journal_list(state->cfg.io, state->folder_fd, &sequences, &count, err);
 
-    state->next = PAWL_REPLAY_NONE;
+    found->entries = calloc(PAWL_JOURNAL_FILES_MAX, sizeof(*found->entries));
+    if (!found->entries)
+        return pawl_err_set(err, ENOMEM, "out of memory");
+    int code = open_folder(found, err);
+    if (code == 0)
+        code = pawl_journal_list(found->io, found->folder_fd, &sequences, &count, err);
     for (uint32_t i = 0; code == 0 && i < count; i++) {
-        code = take_file(journal, sequences[i], i + 1 == count, err);
-        state->next_sequence = sequences[i] + 1;
+        code = take_file(found, sequences[i], i + 1 == count, err);
+        found->next_sequence = sequences[i] + 1;
     }
     free(sequences);
-    if (state->next == PAWL_REPLAY_NONE) /* no chunk anywhere */
-        state->next = pawl_replay_first(replay);
-    if (state->next > replay->head)
-        state->next = replay->head;
-    state->durable = state->next;
+    return code;
+}
+
+static int make_found(struct pawl_journal *journal, struct pawl_err *err)
+{
+    struct pawl_journal_state *state = journal->state;
+    struct pawl_journal_found *found = calloc(1, sizeof(*found));
+    if (!found)
+        return pawl_err_set(err, ENOMEM, "out of memory");
+    *found = (struct pawl_journal_found){.io = state->cfg.io,
+                                         .spec = journal->replay->spec,
+                                         .head = journal->replay->head,
+                                         .folder_fd = -1,
+                                         .next = PAWL_REPLAY_NONE};
+    snprintf(found->folder, sizeof(found->folder), "%s", state->folder);
+    state->found = found;
+    return 0;
+}
+
+int pawl_journal_begin_look(struct pawl_journal *journal, struct pawl_err *err)
+{
+    struct pawl_journal_state *state = journal->state;
+    int code = make_found(journal, err);
+    return code ? code : pawl_errand_begin(&state->errand, look, state->found, err);
+}
+
+static void drop_found(struct pawl_journal_state *state)
+{
+    if (!state->found)
+        return;
+    if (state->found->folder_fd >= 0)
+        pawl_io_close(state->cfg.io, state->found->folder_fd);
+    free(state->found->entries);
+    free(state->found);
+    state->found = NULL;
+}
+
+/* code: of the look. */
+static void take_found(struct pawl_journal *journal, int code)
+{
+    struct pawl_journal_state *state = journal->state;
+    struct pawl_journal_found *found = state->found;
+    const struct pawl_replay *replay = journal->replay;
+
+    if (code == 0) {
+        state->entries = found->entries;
+        state->entry_count = found->entry_count;
+        state->folder_fd = found->folder_fd;
+        memcpy(state->name, found->name, sizeof(state->name));
+        state->has_file = state->has_header = found->has_file;
+        state->has_synced = found->has_synced;
+        state->offset_bytes = found->offset_bytes;
+        state->next_sequence = found->next_sequence;
+        state->next = found->next == PAWL_REPLAY_NONE ? pawl_replay_first(replay) : found->next;
+        if (state->next > replay->head)
+            state->next = replay->head;
+        state->durable = state->next;
+        found->entries = NULL;
+        found->folder_fd = -1;
+    }
+    drop_found(state);
+}
+
+int pawl_journal_end_look(struct pawl_journal *journal, struct pawl_err *err)
+{
+    int code = pawl_errand_end(&journal->state->errand, err);
+    take_found(journal, code);
     return code;
 }
 
@@ -175,6 +239,16 @@ static int check_cfg(const struct pawl_journal_cfg *cfg, struct pawl_err *err)
         return pawl_err_set(err, EINVAL, "chunks of %" PRIu64 " bytes: 1 to %llu",
                             cfg->chunk_bytes_max, PAWL_JOURNAL_CHUNK_BYTES_MAX);
     return 0;
+}
+
+static int look_now(struct pawl_journal *journal, struct pawl_err *err)
+{
+    int code = make_found(journal, err);
+    if (code != 0)
+        return code;
+    code = look(journal->state->found, err);
+    take_found(journal, code);
+    return code;
 }
 
 int pawl_journal_open(struct pawl_journal *journal, const struct pawl_journal_cfg *cfg,
@@ -194,31 +268,39 @@ int pawl_journal_open(struct pawl_journal *journal, const struct pawl_journal_cf
     state->keep_head = PAWL_REPLAY_NONE;
     snprintf(state->folder, sizeof(state->folder), "%s", cfg->folder);
     state->cfg.folder = state->folder;
-    state->entries = calloc(PAWL_JOURNAL_FILES_MAX, sizeof(*state->entries));
-    if (!state->entries) {
-        pawl_err_set(err, ENOMEM, "out of memory");
+    if (pawl_io_queue_open(&state->queue, cfg->io, cfg->queue_kind, err) != 0)
         goto fail;
-    }
-    if (open_folder(state, err) != 0 || take_over(journal, err) != 0 ||
-        pawl_io_queue_open(&state->queue, cfg->io, cfg->queue_kind, err) != 0)
+    if (cfg->is_looked_for_later ? pawl_journal_begin_look(journal, err) != 0
+                                 : look_now(journal, err) != 0)
         goto fail;
     state->write_ns = state->sync_ns = pawl_clock_now_ns();
     return 0;
 
 fail:
-    pawl_journal_close(journal);
+    (void)pawl_journal_close(journal);
     return pawl_err_wrap(err, "open the replay's journal in %s", cfg->folder);
 }
 
-void pawl_journal_close(struct pawl_journal *journal)
+int pawl_journal_close(struct pawl_journal *journal)
 {
     struct pawl_journal_state *state = journal->state;
     if (state) {
-        pawl_io_queue_close(&state->queue);
+        bool is_idle =
+            pawl_errand_wait(&state->errand, pawl_clock_now_ns() + PAWL_IO_QUEUE_CLOSE_NS);
+        if (!is_idle || pawl_io_queue_close(&state->queue) != 0) {
+            pawl_log_error("the disk does not answer: frames of the replay are not on it",
+                           "journal=%s frames=%" PRIu64, state->folder,
+                           journal->replay->head - state->durable);
+            return -ETIMEDOUT;
+        }
+        if (state->errand.state)
+            (void)pawl_errand_end(&state->errand, NULL);
+        drop_found(state);
         if (state->folder_fd >= 0)
             pawl_io_close(state->cfg.io, state->folder_fd);
         free(state->entries);
         free(state);
     }
     *journal = (struct pawl_journal){0};
+    return 0;
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "learner/checkpoint_find.h"
 #include "policy/policy_cfg.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
@@ -27,7 +26,7 @@ const struct pawl_cfg_table *const pawl_learner_tables[] = {
     &pawl_learner_table, &pawl_replay_table, &pawl_checkpoint_table, NULL,
 };
 
-static void read_ingest_cfg(const struct pawl_learner *learner, struct pawl_ingest_cfg *cfg)
+static void read_ingest_cfg(struct pawl_learner *learner, struct pawl_ingest_cfg *cfg)
 {
     *cfg = (struct pawl_ingest_cfg){
         .ring_count_max = (uint32_t)learner->cfg->rings_max,
@@ -39,42 +38,9 @@ static void read_ingest_cfg(const struct pawl_learner *learner, struct pawl_inge
                  .has_ledger = learner->cfg->ledger,
                  .has_times = !learner->run->deterministic,
                  .step_goal = (uint64_t)learner->run->steps,
-                 .io = pawl_io_sys()},
+                 .io = pawl_io_sys(),
+                 .keeper = &learner->keeper},
     };
-}
-
-static void note_skipped(void *arg, const char *sentence)
-{
-    (void)arg;
-    pawl_log_info("checkpoint skipped", "reason=%s", sentence); /* `pawl train` tells people */
-}
-
-/* The checkpoint that a resumed run goes on from. There has to be one. */
-static int find_resume(struct pawl_learner *learner, struct pawl_err *err)
-{
-    struct pawl_io *io = pawl_io_sys();
-    struct pawl_checkpoint_info *info = calloc(1, sizeof(*info));
-    char *text = NULL;
-    size_t length = 0;
-
-    if (!info)
-        return pawl_err_set(err, ENOMEM, "out of memory");
-    int code = pawl_checkpoint_find(io, learner->setup.folder, PAWL_CHECKPOINT_NEWEST_VALID,
-                                    note_skipped, NULL, info, err);
-    if (code == 0)
-        code = pawl_checkpoint_read(io, info->path, PAWL_CHECKPOINT_PAWL_JSON,
-                                    PAWL_CHECKPOINT_PAWL_JSON_MAX, &text, &length, err);
-    if (code == 0)
-        code =
-            pawl_resume_parse(&learner->resume, text, length, PAWL_CHECKPOINT_PAWL_JSON, err);
-    if (code == 0) {
-        snprintf(learner->resume_path, sizeof(learner->resume_path), "%s", info->path);
-        pawl_log_info("resume", "from=%s updates=%" PRIu64 " steps=%" PRIu64, info->path,
-                      learner->resume.mark.update_count, learner->resume.totals.step_count);
-    }
-    free(text);
-    free(info);
-    return code == 0 ? 0 : pawl_err_wrap(err, "resume %s", learner->setup.folder);
 }
 
 int pawl_learner_open(struct pawl_learner **out, const struct pawl_learner_setup *setup,
@@ -100,14 +66,13 @@ int pawl_learner_open(struct pawl_learner **out, const struct pawl_learner_setup
     peer.index = 0;
     peer.fd = setup->hub_fd;
     read_ingest_cfg(learner, &ingest);
-    if (setup->is_resumed && find_resume(learner, err) != 0)
-        goto fail;
+    learner->resume = (struct pawl_resume_source){.io = pawl_io_sys(), .folder = setup->folder};
     if (pawl_peer_open(&learner->peer, &peer, err) != 0)
-        goto fail;
-    if (pawl_ingest_open(&learner->ingest, &ingest, err) != 0)
         goto fail;
     if (pawl_keeper_open(&learner->keeper, pawl_io_sys(), setup->folder, PAWL_KEEPER_PERIOD_NS,
                          err) != 0)
+        goto fail;
+    if (pawl_ingest_open(&learner->ingest, &ingest, err) != 0)
         goto fail;
     if (pawl_stats_create(&learner->stats, "learner", pawl_learner_stat_rows,
                           PAWL_LEARNER_STAT_COUNT, err) != 0)
@@ -128,9 +93,11 @@ void pawl_learner_close(struct pawl_learner *learner)
 {
     if (!learner)
         return;
+    uint64_t deadline_ns = pawl_clock_now_ns() + PAWL_IO_QUEUE_CLOSE_NS;
     pawl_publisher_close(&learner->publisher);
-    pawl_training_close(&learner->training);
-    pawl_keeper_close(&learner->keeper);
+    int kept = pawl_keeper_close(&learner->keeper, deadline_ns);
+    if (pawl_training_close(&learner->training) != 0 || kept != 0)
+        return; /* of what a disk may still read nothing is given back */
     pawl_estate_close(&learner->estate);
     pawl_ingest_close(&learner->ingest);
     pawl_stats_close(&learner->stats);
@@ -430,6 +397,7 @@ int pawl_learner_run(struct pawl_learner *learner, struct pawl_err *err)
             pawl_training_turn(&learner->training, now_ns);
         account(learner, now_ns);
         pawl_keeper_poll(&learner->keeper, now_ns);
+        pawl_ingest_turn(&learner->ingest);
 
         if (is_over(learner, now_ns, count))
             break;

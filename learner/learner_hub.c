@@ -27,9 +27,12 @@ static int begin(struct pawl_learner *learner, struct pawl_err *err)
         return 0;
     if (left)
         code = pawl_ingest_adopt(ingest, left->fd, left->total_bytes, err);
-    else if (learner->setup.is_resumed)
-        code = pawl_ingest_restore(ingest, &learner->resume.totals,
-                                   learner->resume.version_next, err);
+    else if (learner->setup.is_resumed) {
+        code = pawl_resume_find(&learner->resume, err);
+        if (code == 0)
+            code = pawl_ingest_restore(ingest, &learner->resume.resume.totals,
+                                       learner->resume.resume.version_next, err);
+    }
     if (code != 0 || pawl_ingest_begin(ingest, err) != 0)
         return -err->code;
     const struct pawl_tally_totals *totals = pawl_tally_totals(&ingest->tally);
@@ -52,10 +55,10 @@ static int open_training(struct pawl_learner *learner, struct pawl_err *err)
         .ingest = &learner->ingest,
         .estate = &learner->estate,
         .resume = learner->setup.is_resumed ? &learner->resume : NULL,
-        .resume_path = learner->resume_path,
         .stats = &learner->stats,
         .start_ns = learner->setup.start_ns,
         .io = pawl_io_sys(),
+        .keeper = &learner->keeper,
     };
     if (!learner->policy->trainer || learner->training.is_open)
         return 0;

@@ -39,8 +39,7 @@ struct pawl_learner {
     uint32_t choice_count; /* of the action's last component; 0: it has none */
     struct pawl_peer peer;
     struct pawl_estate estate;
-    struct pawl_resume resume; /* of a resumed run */
-    char resume_path[PATH_MAX];
+    struct pawl_resume_source resume; /* of a resumed run */
     struct pawl_ingest ingest;
     struct pawl_training training; /* closed: the method does not learn */
     struct pawl_publisher publisher;

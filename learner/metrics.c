@@ -18,15 +18,20 @@ int pawl_metrics_open(struct pawl_metrics *metrics, const struct pawl_metrics_cf
 
     *metrics = (struct pawl_metrics){.cfg = *cfg, .written_ns = pawl_clock_now_ns()};
     file.sync_period_ns = 0; /* no update waits for a disk */
+    file.syncs = cfg->keeper ? PAWL_LINEFILE_SYNCS_ELSEWHERE : PAWL_LINEFILE_SYNCS;
     snprintf(path, sizeof(path), "%s/" PAWL_METRICS_NAME, cfg->folder);
     if (pawl_linefile_open(&metrics->file, cfg->io, path, &file, err) != 0)
         return -err->code;
+    if (cfg->keeper)
+        pawl_keeper_add(cfg->keeper, PAWL_METRICS_NAME, &metrics->file);
     metrics->is_open = true;
     return 0;
 }
 
 void pawl_metrics_close(struct pawl_metrics *metrics)
 {
+    if (metrics->is_open && metrics->cfg.keeper)
+        pawl_keeper_remove(metrics->cfg.keeper, &metrics->file);
     if (metrics->is_open)
         pawl_linefile_close(&metrics->file);
     *metrics = (struct pawl_metrics){0};
@@ -64,7 +69,8 @@ void pawl_metrics_set(struct pawl_metrics *metrics, const char *name, double val
 
 bool pawl_metrics_is_due(const struct pawl_metrics *metrics, uint64_t now_ns)
 {
-    return metrics->is_open && now_ns - metrics->written_ns >= metrics->cfg.period_ns;
+    return metrics->is_open && now_ns - metrics->written_ns >= metrics->cfg.period_ns &&
+           !pawl_linefile_is_waiting(&metrics->file); /* the figures go on adding up */
 }
 
 void pawl_metrics_write(struct pawl_metrics *metrics, uint64_t now_ns, uint64_t step,

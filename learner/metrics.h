@@ -17,6 +17,7 @@
 #ifndef PAWL_LEARNER_METRICS_H
 #define PAWL_LEARNER_METRICS_H
 
+#include "learner/keeper.h"
 #include "runtime/err.h"
 #include "runtime/linefile.h"
 
@@ -30,7 +31,8 @@ struct pawl_metrics_cfg {
     const char *folder; /* of the run */
     struct pawl_io *io;
     uint64_t period_ns;
-    uint64_t start_ns; /* the zero of t_ns */
+    uint64_t start_ns;          /* the zero of t_ns */
+    struct pawl_keeper *keeper; /* syncs the file; NULL: open does, and then nobody */
 };
 
 struct pawl_metric {

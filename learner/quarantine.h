@@ -12,14 +12,16 @@
  * PAWL_QUARANTINE_DATA_BYTES; the spec of the first line says what lies where. A line without a
  * lane is of a ring that is not read any more: data is its evidence (pawl_ring_evidence()). The
  * file is made with the first line and grows to PAWL_QUARANTINE_BYTES_MAX, over all lives of
- * the learner: what is refused after that is only counted. A record that is refused once more
- * because its learner died before the commit stands there twice.
+ * the learner: what is refused after that is only counted, as is what finds no room while lines
+ * wait for a sync (linefile.h). A record that is refused once more because its learner died
+ * before the commit stands there twice.
  *
  * Nothing in here fails: without the file the run goes on. Thread safety: one thread.
  */
 #ifndef PAWL_LEARNER_QUARANTINE_H
 #define PAWL_LEARNER_QUARANTINE_H
 
+#include "learner/keeper.h"
 #include "runtime/io.h"
 #include "runtime/linefile.h"
 #include "runtime/spec.h"
@@ -43,17 +45,29 @@ struct pawl_quarantine_case {
     const char *reason;
 };
 
+/* Where it is. */
+struct pawl_quarantine_cfg {
+    struct pawl_io *io;
+    const char *folder; /* of the run */
+    const struct pawl_spec *spec;
+    struct pawl_keeper *keeper; /* syncs the file; NULL: open does, and then nobody */
+};
+
 /* Zeroed: closed. */
 struct pawl_quarantine {
     struct pawl_linefile file;
-    char *line;
+    struct pawl_keeper *keeper;
+    char *line; /* with room for lines that wait for a sync behind it */
+    size_t waiting_bytes;
     bool is_over; /* full, or it could not be written: said once */
 };
 
-/* folder: of the run; spec: of its records. */
-void pawl_quarantine_add(struct pawl_quarantine *quarantine, struct pawl_io *io,
-                         const char *folder, const struct pawl_spec *spec,
+void pawl_quarantine_add(struct pawl_quarantine *quarantine,
+                         const struct pawl_quarantine_cfg *cfg,
                          const struct pawl_quarantine_case *refused);
+
+/* Each turn of the loop: writes what waited, once it may. */
+void pawl_quarantine_turn(struct pawl_quarantine *quarantine);
 
 void pawl_quarantine_close(struct pawl_quarantine *quarantine);
 

@@ -2,7 +2,13 @@
 
 #include <errno.h>
 #include <float.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "learner/checkpoint_find.h"
+#include "learner/checkpoint_tree.h"
+#include "runtime/log.h"
 
 #include "runtime/text.h"
 
@@ -127,4 +133,38 @@ int pawl_resume_parse(struct pawl_resume *resume, const char *text, size_t lengt
     int code = read_all(resume, &root, err);
     pawl_json_close(&doc);
     return code;
+}
+
+static void note_skipped(void *arg, const char *sentence)
+{
+    (void)arg;
+    pawl_log_info("checkpoint skipped", "reason=%s", sentence); /* `pawl train` tells people */
+}
+
+int pawl_resume_find(struct pawl_resume_source *source, struct pawl_err *err)
+{
+    char *text = NULL;
+    size_t length = 0;
+
+    if (source->is_found)
+        return 0;
+    struct pawl_checkpoint_info *info = calloc(1, sizeof(*info));
+    if (!info)
+        return pawl_err_set(err, ENOMEM, "out of memory");
+    int code = pawl_checkpoint_find(source->io, source->folder, PAWL_CHECKPOINT_NEWEST_VALID,
+                                    note_skipped, NULL, info, err);
+    if (code == 0)
+        code = pawl_checkpoint_read(source->io, info->path, PAWL_CHECKPOINT_PAWL_JSON,
+                                    PAWL_CHECKPOINT_PAWL_JSON_MAX, &text, &length, err);
+    if (code == 0)
+        code = pawl_resume_parse(&source->resume, text, length, PAWL_CHECKPOINT_PAWL_JSON, err);
+    if (code == 0) {
+        source->is_found = true;
+        snprintf(source->path, sizeof(source->path), "%s", info->path);
+        pawl_log_info("resume", "from=%s updates=%" PRIu64 " steps=%" PRIu64, info->path,
+                      source->resume.mark.update_count, source->resume.totals.step_count);
+    }
+    free(text);
+    free(info);
+    return code == 0 ? 0 : pawl_err_wrap(err, "resume %s", source->folder);
 }

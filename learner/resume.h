@@ -17,6 +17,8 @@
 #ifndef PAWL_LEARNER_RESUME_H
 #define PAWL_LEARNER_RESUME_H
 
+#include <limits.h>
+
 #include "learner/ingest.h"
 #include "learner/warm.h"
 #include "runtime/json.h"
@@ -26,6 +28,21 @@ struct pawl_resume {
     struct pawl_tally_totals totals;
     uint64_t version_next;
 };
+
+/* Where it is found: the newest valid checkpoint of the run. Which that is, is known after all
+ * its bytes have been read, so nobody looks before it is needed: the memory of a dead learner
+ * is newer. */
+struct pawl_resume_source {
+    struct pawl_io *io;
+    const char *folder; /* of the run */
+    bool is_found;
+    struct pawl_resume resume; /* once found */
+    char path[PATH_MAX];       /* of the checkpoint, likewise */
+};
+
+/* Finds it, at the first call. Each checkpoint that is skipped is logged. -ENOENT: there is
+ * none. */
+int pawl_resume_find(struct pawl_resume_source *source, struct pawl_err *err);
 
 void pawl_resume_write(struct pawl_json_writer *out, const struct pawl_warm_mark *mark,
                        const struct pawl_ingest *ingest);

@@ -1,5 +1,6 @@
 #include "learner/stores.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -32,6 +33,11 @@ static int load_journal(struct pawl_stores *stores, struct pawl_replay *replay,
     return 0;
 }
 
+static struct pawl_store *store_at(struct pawl_stores *stores, uint32_t index)
+{
+    return index == 0 ? &stores->online : &stores->offline;
+}
+
 static int open_store(struct pawl_stores *stores, struct pawl_store *store,
                       const struct pawl_replay_setup *setup, const char *journal_name,
                       uint64_t head, struct pawl_err *err)
@@ -45,10 +51,29 @@ static int open_store(struct pawl_stores *stores, struct pawl_store *store,
     return head == 0 ? 0 : load_journal(stores, &store->replay, journal_name, head, err);
 }
 
+/* What the last two checkpoints have of the store: a dead learner's word. A run that is resumed
+ * has one checkpoint: should it end before its next one, it is resumed from here again. */
+static void keep_saved(struct pawl_stores *stores, uint32_t index, uint64_t head)
+{
+    struct pawl_store *store = store_at(stores, index);
+    struct pawl_tally *tally = stores->setup.tally;
+    bool is_inherited = store->replay.segment.fd < 0;
+
+    if (!is_inherited && head > 0 && !pawl_tally_saved(tally)->stores[index].is_known) {
+        pawl_tally_edit_saved(tally)->stores[index] =
+            (struct pawl_tally_saved_store){.is_known = 1, .head = head, .keep_head = head};
+        pawl_tally_commit(tally);
+    }
+    const struct pawl_tally_saved_store *saved = &pawl_tally_saved(tally)->stores[index];
+    if (saved->is_known)
+        pawl_journal_keep(&store->journal, saved->keep_head);
+}
+
 /* head: of the frames that count. */
-static int open_journal(struct pawl_stores *stores, struct pawl_store *store, const char *name,
+static int open_journal(struct pawl_stores *stores, uint32_t index, const char *name,
                         uint64_t head, struct pawl_err *err)
 {
+    struct pawl_store *store = store_at(stores, index);
     struct pawl_journal_cfg cfg = pawl_journal_default_cfg();
     char path[PATH_MAX];
 
@@ -60,14 +85,11 @@ static int open_journal(struct pawl_stores *stores, struct pawl_store *store, co
     cfg.folder = path;
     cfg.sync_period_ns =
         (uint64_t)(stores->setup.cfg->journal_sync_period_s * (double)PAWL_NS_PER_S);
+    /* Its frames are in memory: no disk is waited for. */
+    cfg.is_looked_for_later = store->replay.segment.fd < 0;
     if (pawl_journal_open(&store->journal, &cfg, &store->replay, err) != 0)
         return -err->code;
-    bool is_inherited = store->replay.segment.fd < 0;
-    if (head == 0 || is_inherited)
-        return 0;
-    /* Should this run end before its next checkpoint, the next one is resumed from here too. */
-    store->saved_head = head;
-    pawl_journal_keep(&store->journal, head);
+    keep_saved(stores, index, head);
     return 0;
 }
 
@@ -144,35 +166,37 @@ int pawl_stores_open(struct pawl_stores *stores, const struct pawl_stores_setup 
     if (check_memory(stores, &online, &offline, err) != 0 ||
         open_store(stores, &stores->online, &online, PAWL_JOURNAL_FOLDER, totals.frame_count,
                    err) != 0 ||
-        open_journal(stores, &stores->online, PAWL_JOURNAL_FOLDER, totals.frame_count, err) !=
-            0)
+        open_journal(stores, 0, PAWL_JOURNAL_FOLDER, totals.frame_count, err) != 0)
         goto fail;
     if (wants_offline(stores) &&
         (open_store(stores, &stores->offline, &offline, PAWL_JOURNAL_OFFLINE_FOLDER,
                     totals.offline_frame_count, err) != 0 ||
          load_demonstrations(stores, err) != 0 ||
-         open_journal(stores, &stores->offline, PAWL_JOURNAL_OFFLINE_FOLDER,
-                      totals.offline_frame_count, err) != 0))
+         open_journal(stores, 1, PAWL_JOURNAL_OFFLINE_FOLDER, totals.offline_frame_count,
+                      err) != 0))
         goto fail;
     if (open_sampler(stores, err) != 0)
         goto fail;
     return 0;
 
 fail:
-    pawl_stores_close(stores);
+    (void)pawl_stores_close(stores);
     return pawl_err_wrap(err, "open replay");
 }
 
-void pawl_stores_close(struct pawl_stores *stores)
+int pawl_stores_close(struct pawl_stores *stores)
 {
     if (!stores->is_open)
-        return;
+        return 0;
+    int online = pawl_journal_close(&stores->online.journal);
+    int offline = pawl_journal_close(&stores->offline.journal);
+    if (online != 0 || offline != 0) /* they are written from */
+        return -ETIMEDOUT;
     pawl_replay_sampler_close(&stores->sampler);
-    pawl_journal_close(&stores->online.journal);
-    pawl_journal_close(&stores->offline.journal);
     pawl_replay_close(&stores->online.replay);
     pawl_replay_close(&stores->offline.replay);
     *stores = (struct pawl_stores){0};
+    return 0;
 }
 
 /* Puts the record behind the lane's frame `*last` (counted from 1), if it follows it. */
@@ -242,17 +266,17 @@ void pawl_stores_hurry(struct pawl_stores *stores)
         pawl_journal_hurry(&stores->offline.journal);
 }
 
-static void note_saved(struct pawl_store *store, uint64_t head)
-{
-    if (store->journal.state)
-        pawl_journal_keep(&store->journal, store->saved_head);
-    store->saved_head = head;
-}
-
 void pawl_stores_saved(struct pawl_stores *stores, const struct pawl_tally_totals *totals)
 {
-    note_saved(&stores->online, totals->frame_count);
-    note_saved(&stores->offline, totals->offline_frame_count);
+    const uint64_t heads[PAWL_TALLY_STORES] = {totals->frame_count,
+                                               totals->offline_frame_count};
+    struct pawl_tally_saved *saved = pawl_tally_edit_saved(stores->setup.tally);
+    for (uint32_t i = 0; i < PAWL_TALLY_STORES; i++) {
+        struct pawl_tally_saved_store *store = &saved->stores[i];
+        *store = (struct pawl_tally_saved_store){
+            .is_known = 1, .head = heads[i], .keep_head = store->is_known ? store->head : 0};
+        pawl_journal_keep(&store_at(stores, i)->journal, store->keep_head);
+    } /* counts with the next batch: who dies before it lets more be kept, not less */
 }
 
 int pawl_stores_flush(struct pawl_stores *stores, uint64_t deadline_ns, struct pawl_err *err)

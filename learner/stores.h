@@ -44,7 +44,6 @@ struct pawl_stores_setup {
 struct pawl_store {
     struct pawl_replay replay;
     struct pawl_journal journal;
-    uint64_t saved_head; /* of the last checkpoint; 0: none yet */
 };
 
 /* Zeroed: closed. It must not be moved while open. */
@@ -60,8 +59,9 @@ struct pawl_stores {
 int pawl_stores_open(struct pawl_stores *stores, const struct pawl_stores_setup *setup,
                      struct pawl_err *err);
 
-/* Waits for what journals have under way. A zeroed one is left alone. */
-void pawl_stores_close(struct pawl_stores *stores);
+/* Waits for what journals have under way. -ETIMEDOUT: a disk does not answer (journal.h), and
+ * nothing was closed. A zeroed one is left alone. */
+int pawl_stores_close(struct pawl_stores *stores);
 
 struct pawl_ingest_sink pawl_stores_sink(struct pawl_stores *stores);
 

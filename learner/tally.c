@@ -32,6 +32,8 @@ static void settle(struct pawl_tally *tally)
     tally->batch = committed + 1;
     tally->totals_at = choose(shared->totals[0].batch, shared->totals[1].batch, committed);
     forget(&shared->totals[!tally->totals_at].batch, committed);
+    tally->saved_at = choose(shared->saved[0].batch, shared->saved[1].batch, committed);
+    forget(&shared->saved[!tally->saved_at].batch, committed);
     for (uint32_t i = 0; i < PAWL_TALLY_RINGS_MAX; i++) {
         struct pawl_tally_ring *copies = shared->rings[i];
         tally->rings_at[i] = choose(copies[0].batch, copies[1].batch, committed);
@@ -115,6 +117,11 @@ const struct pawl_tally_totals *pawl_tally_totals(const struct pawl_tally *tally
     return &tally->shared->totals[tally->totals_at];
 }
 
+const struct pawl_tally_saved *pawl_tally_saved(const struct pawl_tally *tally)
+{
+    return &tally->shared->saved[tally->saved_at];
+}
+
 const struct pawl_tally_ring *pawl_tally_ring(const struct pawl_tally *tally, uint32_t index)
 {
     return &tally->shared->rings[index][tally->rings_at[index]];
@@ -153,6 +160,14 @@ struct pawl_tally_totals *pawl_tally_edit_totals(struct pawl_tally *tally)
     if (copies[tally->totals_at].batch == tally->batch)
         return &copies[tally->totals_at];
     return take_other(tally, copies, sizeof(*copies), &tally->totals_at);
+}
+
+struct pawl_tally_saved *pawl_tally_edit_saved(struct pawl_tally *tally)
+{
+    struct pawl_tally_saved *copies = tally->shared->saved;
+    if (copies[tally->saved_at].batch == tally->batch)
+        return &copies[tally->saved_at];
+    return take_other(tally, copies, sizeof(*copies), &tally->saved_at);
 }
 
 struct pawl_tally_ring *pawl_tally_edit_ring(struct pawl_tally *tally, uint32_t index)

@@ -31,11 +31,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAWL_TALLY_RINGS_MAX 1024u
-#define PAWL_TALLY_LANES_MAX 8192u
-#define PAWL_TALLY_NO_ENTRY  UINT32_MAX
-#define PAWL_TALLY_LABEL     "learner tally"
-#define PAWL_TALLY_LAYOUT    2u /* raised with every change of the structs below */
+#define PAWL_TALLY_RINGS_MAX  1024u
+#define PAWL_TALLY_LANES_MAX  8192u
+#define PAWL_TALLY_TEXT_BYTES 458752u
+#define PAWL_TALLY_STORES     2u /* the replay, and the one of demonstrations */
+#define PAWL_TALLY_NO_ENTRY   UINT32_MAX
+#define PAWL_TALLY_LABEL      "learner tally"
+#define PAWL_TALLY_LAYOUT     3u /* raised with every change of the structs below */
 
 /* Of the run, all learners together. */
 struct pawl_tally_totals {
@@ -45,6 +47,7 @@ struct pawl_tally_totals {
     uint64_t episode_count; /* with an end, cut ones too */
     uint64_t refused_count;
     uint64_t gap_count;
+    uint64_t text_bytes;          /* of lines that count and are not in episodes.jsonl yet */
     uint64_t episodes_bytes;      /* of episodes.jsonl */
     uint64_t ledger_bytes;        /* of ledger.jsonl */
     uint64_t frame_count;         /* put into the replay (replay.h) */
@@ -80,6 +83,16 @@ struct pawl_tally_lane {
     uint32_t frame_step;
 };
 
+/* What checkpoints have of the replay and of the demonstrations: their journals keep it. */
+struct pawl_tally_saved {
+    uint64_t batch;
+    struct pawl_tally_saved_store {
+        uint64_t is_known;  /* 0: there is no checkpoint */
+        uint64_t head;      /* of the last one */
+        uint64_t keep_head; /* of the one before it, should that be damaged */
+    } stores[PAWL_TALLY_STORES];
+};
+
 struct pawl_tally_shared {
     _Atomic uint64_t committed; /* batch */
     _Atomic uint64_t
@@ -87,13 +100,16 @@ struct pawl_tally_shared {
     struct pawl_tally_totals totals[2];
     struct pawl_tally_ring rings[PAWL_TALLY_RINGS_MAX][2];
     struct pawl_tally_lane lanes[PAWL_TALLY_LANES_MAX][2];
+    struct pawl_tally_saved saved[2];
+    char text[PAWL_TALLY_TEXT_BYTES]; /* its first totals.text_bytes count */
 };
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a lock in an atomic is private to one process");
-_Static_assert(sizeof(struct pawl_tally_totals) == 80, "layout 2");
-_Static_assert(sizeof(struct pawl_tally_ring) == 40, "layout 2");
-_Static_assert(sizeof(struct pawl_tally_lane) == 72, "layout 2");
-_Static_assert(offsetof(struct pawl_tally_shared, totals) == 16, "layout 2");
+_Static_assert(sizeof(struct pawl_tally_totals) == 88, "layout 3");
+_Static_assert(sizeof(struct pawl_tally_ring) == 40, "layout 3");
+_Static_assert(sizeof(struct pawl_tally_lane) == 72, "layout 3");
+_Static_assert(sizeof(struct pawl_tally_saved) == 56, "layout 3");
+_Static_assert(offsetof(struct pawl_tally_shared, totals) == 16, "layout 3");
 
 /* Zeroed: closed. */
 struct pawl_tally {
@@ -101,7 +117,7 @@ struct pawl_tally {
     struct pawl_tally_shared *shared;
     uint64_t batch; /* under way */
     /* Which copy is in use, or written by the batch under way. */
-    uint8_t totals_at;
+    uint8_t totals_at, saved_at;
     uint8_t rings_at[PAWL_TALLY_RINGS_MAX];
     uint8_t lanes_at[PAWL_TALLY_LANES_MAX];
     uint32_t lanes_end; /* no lane from here on is in use */
@@ -124,11 +140,13 @@ void pawl_tally_restore(struct pawl_tally *tally, const struct pawl_tally_totals
 
 /* As the batch under way has left them. */
 const struct pawl_tally_totals *pawl_tally_totals(const struct pawl_tally *tally);
+const struct pawl_tally_saved *pawl_tally_saved(const struct pawl_tally *tally);
 const struct pawl_tally_ring *pawl_tally_ring(const struct pawl_tally *tally, uint32_t index);
 const struct pawl_tally_lane *pawl_tally_lane(const struct pawl_tally *tally, uint32_t index);
 
 /* To be changed by the batch under way. Valid until commit; `batch` is not to be touched. */
 struct pawl_tally_totals *pawl_tally_edit_totals(struct pawl_tally *tally);
+struct pawl_tally_saved *pawl_tally_edit_saved(struct pawl_tally *tally);
 struct pawl_tally_ring *pawl_tally_edit_ring(struct pawl_tally *tally, uint32_t index);
 struct pawl_tally_lane *pawl_tally_edit_lane(struct pawl_tally *tally, uint32_t index);
 

@@ -14,7 +14,7 @@
  * Where it goes on, the first that is there:
  *
  *     1. the warm state of a learner that died, learner.mirror_updates updates old at most
- *     2. with setup.resume the checkpoint that it was read from
+ *     2. with setup.resume the run's newest valid checkpoint
  *     3. learner.start_from: a checkpoint of another run, or of LeRobot
  *     4. first values
  *
@@ -48,12 +48,12 @@ struct pawl_training_setup {
     const char *folder;                   /* of the run */
     struct pawl_ingest *ingest;           /* its books are open */
     const struct pawl_estate *estate;
-    const struct pawl_resume *resume; /* NULL: not a resumed run */
-    const char *resume_path;          /* of that checkpoint */
-    struct pawl_stats *stats;         /* of the learner */
-    uint64_t start_ns;                /* of the run */
+    struct pawl_resume_source *resume; /* NULL: not a resumed run */
+    struct pawl_stats *stats;          /* of the learner */
+    uint64_t start_ns;                 /* of the run */
     struct pawl_io *io;
     enum pawl_io_queue_kind queue; /* who writes checkpoints and journals */
+    struct pawl_keeper *keeper;    /* syncs metrics.jsonl; NULL: nobody does */
 };
 
 /* What a checkpoint has. */
@@ -95,8 +95,9 @@ struct pawl_training {
 int pawl_training_open(struct pawl_training *training, const struct pawl_training_setup *setup,
                        struct pawl_err *err);
 
-/* Gives up what is not on the disk. A zeroed one is left alone. */
-void pawl_training_close(struct pawl_training *training);
+/* Gives up what is not on the disk. -ETIMEDOUT: the disk does not answer, and what it may still
+ * read was not given back: that is for the end of the process. A zeroed one is left alone. */
+int pawl_training_close(struct pawl_training *training);
 
 /* The new segments for the hub, one after the other; NULL behind the last. */
 const struct pawl_segment *pawl_training_segment(const struct pawl_training *training,

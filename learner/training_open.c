@@ -59,8 +59,10 @@ static int take_up(struct pawl_training *training, struct pawl_err *err)
         return -err->code;
     const char *from = is_warm ? "warm state" : NULL;
     if (!is_warm && training->setup.resume) {
-        from = training->setup.resume_path;
-        mark = training->setup.resume->mark;
+        if (pawl_resume_find(training->setup.resume, err) != 0)
+            return -err->code;
+        from = training->setup.resume->path;
+        mark = training->setup.resume->resume.mark;
         if (load_checkpoint(training, from, PAWL_CHECKPOINT_OURS, err) != 0)
             return -err->code;
     } else if (!is_warm && training->cfg->start_from[0]) {
@@ -168,15 +170,12 @@ static int open_saver(struct pawl_training *training, struct pawl_err *err)
         .step = pawl_training_update_count(training),
         .rollback_count = pawl_training_rollbacks(training),
         .part_count_max = training->tree.part_count,
+        /* A dead learner's successor has all it needs in memory: no disk is waited for. */
+        .is_looked_for_later = training->warm.segment.fd < 0,
     };
     pawl_spec_hash(&training->setup.ingest->spec, setup.spec_hash);
     pawl_json_open_growing(&training->resume_text, RESUME_TEXT_BYTES_MAX);
-    if (pawl_checkpoint_open(&training->saver, &setup, err) != 0)
-        return -err->code;
-    if (training->saver.leftover_count > 0)
-        pawl_log_info("what a save that was cut off had left is removed", "count=%" PRIu64,
-                      training->saver.leftover_count);
-    return 0;
+    return pawl_checkpoint_open(&training->saver, &setup, err);
 }
 
 static int open_metrics(struct pawl_training *training, struct pawl_err *err)
@@ -186,6 +185,7 @@ static int open_metrics(struct pawl_training *training, struct pawl_err *err)
         .io = training->setup.io,
         .period_ns = (uint64_t)(training->cfg->metrics_period_s * (double)PAWL_NS_PER_S),
         .start_ns = training->setup.start_ns,
+        .keeper = training->setup.keeper,
     };
     training->rate_ns = pawl_clock_now_ns();
     training->rate_updates = pawl_training_update_count(training);
@@ -205,7 +205,7 @@ int pawl_training_open(struct pawl_training *training, const struct pawl_trainin
     if (open_trainer(training, err) != 0 || take_up(training, err) != 0 ||
         open_stores(training, err) != 0 || open_saver(training, err) != 0 ||
         open_metrics(training, err) != 0) {
-        pawl_training_close(training);
+        (void)pawl_training_close(training);
         return pawl_err_wrap(err, "open training");
     }
     pawl_training_prepare_sampler(training);
@@ -214,18 +214,20 @@ int pawl_training_open(struct pawl_training *training, const struct pawl_trainin
     return 0;
 }
 
-void pawl_training_close(struct pawl_training *training)
+int pawl_training_close(struct pawl_training *training)
 {
     if (!training->is_open)
-        return;
+        return 0;
+    int saver = pawl_checkpoint_close(&training->saver);
+    if (pawl_stores_close(&training->stores) != 0 || saver != 0)
+        return -ETIMEDOUT;
     pawl_metrics_close(&training->metrics);
-    pawl_checkpoint_close(&training->saver);
     pawl_checkpoint_tree_close(&training->tree);
     pawl_json_close_writer(&training->resume_text);
-    pawl_stores_close(&training->stores);
     pawl_warm_close(&training->warm);
     training->setup.policy->trainer->close(training->trainer);
     *training = (struct pawl_training){0};
+    return 0;
 }
 
 const struct pawl_segment *pawl_training_segment(const struct pawl_training *training,

@@ -398,27 +398,29 @@ enum pawl_durable_state pawl_durable_poll(struct pawl_durable *durable, struct p
     return pawl_durable_wait(durable, 0, err);
 }
 
-void pawl_durable_close(struct pawl_durable *durable)
+int pawl_durable_close(struct pawl_durable *durable)
 {
     if (!durable->queue.runner)
-        return;
+        return 0;
 
     struct pawl_io *io = durable->queue.io;
     bool is_temp_there = false;
     if (durable->phase == PAWL_DURABLE_WRITING) {
-        while (!pawl_io_queue_wait(&durable->queue, pawl_clock_now_ns() + PAWL_NS_PER_S))
-            ;
+        if (!pawl_io_queue_wait(&durable->queue, pawl_clock_now_ns() + PAWL_IO_QUEUE_CLOSE_NS))
+            return -ETIMEDOUT;
         for (unsigned i = 0; i < durable->op_count; i++)
             if (durable->ops[i].result >= 0)
                 advance(durable, &durable->ops[i]);
         is_temp_there = !durable->progress.is_renamed;
     }
-    pawl_io_queue_close(&durable->queue);
+    if (pawl_io_queue_close(&durable->queue) != 0) /* removing an attempt that failed */
+        return -ETIMEDOUT;
     if (is_temp_there)
         pawl_io_unlink(io, durable->folder, durable->temp_name);
     if (durable->folder >= 0)
         pawl_io_close(io, durable->folder);
     memset(durable, 0, sizeof(*durable));
+    return 0;
 }
 
 int pawl_durable_replace(struct pawl_io *io, const char *path, const struct iovec *parts,

@@ -118,9 +118,10 @@ enum pawl_durable_state pawl_durable_poll(struct pawl_durable *durable, struct p
 enum pawl_durable_state pawl_durable_wait(struct pawl_durable *durable, uint64_t deadline_ns,
                                           struct pawl_err *err);
 
-/* Waits for the step in flight without a bound (see pawl_io_queue_close()), then gives up what
- * is left of the attempt: the path holds the old content or the new one. */
-void pawl_durable_close(struct pawl_durable *durable);
+/* Waits for the step in flight, PAWL_IO_QUEUE_CLOSE_NS at most, then gives up what is left of
+ * the attempt: the path holds the old content or the new one. -ETIMEDOUT: see
+ * pawl_io_queue_close(); nothing was closed. */
+int pawl_durable_close(struct pawl_durable *durable);
 
 /* Opens, writes, waits and closes, in the caller's time. */
 int pawl_durable_replace(struct pawl_io *io, const char *path, const struct iovec *parts,

@@ -317,16 +317,17 @@ bool pawl_io_queue_poll(struct pawl_io_queue *queue)
     return pawl_io_queue_wait(queue, 0);
 }
 
-void pawl_io_queue_close(struct pawl_io_queue *queue)
+int pawl_io_queue_close(struct pawl_io_queue *queue)
 {
     if (!queue->runner)
-        return;
-    while (!pawl_io_queue_wait(queue, pawl_clock_now_ns() + PAWL_NS_PER_S))
-        ;
+        return 0;
+    if (!pawl_io_queue_wait(queue, pawl_clock_now_ns() + PAWL_IO_QUEUE_CLOSE_NS))
+        return -ETIMEDOUT;
     queue->runner->close(queue);
     for (unsigned slot = 0; slot < PAWL_IO_QUEUE_SLOTS_MAX; slot++)
         do_close(queue, slot);
     *queue = (struct pawl_io_queue){0};
+    return 0;
 }
 
 bool pawl_io_uring_works(char *reason, size_t reason_bytes)

@@ -32,10 +32,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/clock.h"
 #include "runtime/err.h"
 #include "runtime/io.h"
 
 #define PAWL_IO_QUEUE_OPS_MAX 64
+
+/* How long a close waits for a disk that does not answer. */
+#define PAWL_IO_QUEUE_CLOSE_NS PAWL_NS_PER_S
 
 /* Files a queue can hold open at once. An operation names its file by slot, since a chain is
  * begun before its files are open. */
@@ -133,9 +137,11 @@ bool pawl_io_queue_poll(struct pawl_io_queue *queue);
 /* The same, waiting until deadline_ns (pawl_clock_now_ns()) at most. */
 bool pawl_io_queue_wait(struct pawl_io_queue *queue, uint64_t deadline_ns);
 
-/* Waits for what is in flight without a bound, since the bytes are in use until then: who fears
- * a hung disk waits with a deadline first, and leaves the queue open. Closes all slots. */
-void pawl_io_queue_close(struct pawl_io_queue *queue);
+/* Waits for what is in flight, PAWL_IO_QUEUE_CLOSE_NS at most; then closes all slots and gives
+ * everything back. -ETIMEDOUT: the disk does not answer. The queue is as it was then: it, the
+ * ops, their names and bytes are in use until the process ends or a later close returns 0, and
+ * the caller says aloud what was under way. */
+int pawl_io_queue_close(struct pawl_io_queue *queue);
 
 /* Does one operation with the calls of queue->io, and returns its result. For runners. */
 int64_t pawl_io_queue_do(struct pawl_io_queue *queue, const struct pawl_io_op *op);

@@ -63,16 +63,23 @@ static int sync_content(struct pawl_linefile *file)
     return code;
 }
 
-/* Nothing behind size_bytes; durable, lest what is cut off here comes back under later lines.
- */
+/* Nothing behind size_bytes; durable before the next line, lest what is cut off here comes back
+ * under it. */
 static int cut_to_size(struct pawl_linefile *file)
 {
     int code = pawl_io_truncate(file->io, file->fd, file->size_bytes);
-    return code == 0 ? sync_content(file) : code;
+    if (code != 0 || file->cfg.syncs == PAWL_LINEFILE_SYNCS_NEVER)
+        return code;
+    if (file->cfg.syncs == PAWL_LINEFILE_SYNCS)
+        return sync_content(file);
+    file->cut_count++;
+    file->is_cut_uncertain = true;
+    return 0;
 }
 
-/* Drops the torn end and makes durable what stays, its name too: after this the promises of
- * the header hold for the whole file, whatever its last writer had synced. */
+/* Drops the torn end and makes durable what stays, its name too: after this, or once who syncs
+ * has done so, the promises of the header hold for the whole file, whatever its last writer had
+ * synced. */
 static int settle(struct pawl_linefile *file, int folder)
 {
     uint64_t size_bytes;
@@ -83,6 +90,8 @@ static int settle(struct pawl_linefile *file, int folder)
         return code;
 
     file->dropped_bytes = size_bytes - file->size_bytes;
+    if (file->cfg.syncs != PAWL_LINEFILE_SYNCS)
+        return file->dropped_bytes > 0 ? cut_to_size(file) : 0;
     code = file->dropped_bytes > 0 ? cut_to_size(file) : sync_content(file);
     if (code != 0)
         return code;
@@ -149,6 +158,8 @@ static int append_text(struct pawl_linefile *file, const char *text, size_t leng
     int code = file->is_end_torn ? repair_end(file) : 0;
     if (code != 0)
         return pawl_err_set(err, -code, "remove a torn line: %s", strerror(-code));
+    if (pawl_linefile_is_waiting(file))
+        return pawl_err_set(err, EAGAIN, "an end that was cut off has to be synced first");
 
     code = pawl_io_write_all(file->io, file->fd, text, length, file->size_bytes);
     if (code != 0) {
@@ -222,6 +233,28 @@ int pawl_linefile_sync(struct pawl_linefile *file, struct pawl_err *err)
     }
     file->synced_bytes = file->size_bytes;
     return 0;
+}
+
+bool pawl_linefile_is_waiting(const struct pawl_linefile *file)
+{
+    return file->is_cut_uncertain && !file->is_sync_lost;
+}
+
+struct pawl_linefile_mark pawl_linefile_mark(const struct pawl_linefile *file)
+{
+    return (struct pawl_linefile_mark){.size_bytes = file->size_bytes,
+                                       .cut_count = file->cut_count};
+}
+
+void pawl_linefile_synced(struct pawl_linefile *file, const struct pawl_linefile_mark *mark,
+                          int code)
+{
+    if (code != 0)
+        file->is_sync_lost = true;
+    if (file->is_sync_lost || mark->cut_count != file->cut_count)
+        return;
+    file->is_cut_uncertain = false;
+    file->synced_bytes = mark->size_bytes;
 }
 
 void pawl_linefile_close(struct pawl_linefile *file)

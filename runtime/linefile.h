@@ -25,9 +25,22 @@
 #include "runtime/err.h"
 #include "runtime/io.h"
 
+enum pawl_linefile_syncs {
+    PAWL_LINEFILE_SYNCS, /* open, cut and, by sync_period_ns, append wait for the disk */
+    PAWL_LINEFILE_SYNCS_ELSEWHERE, /* nothing here waits; see pawl_linefile_synced() */
+    PAWL_LINEFILE_SYNCS_NEVER,     /* a power cut may take or mix what it likes */
+};
+
 struct pawl_linefile_cfg {
     size_t line_bytes_max;   /* without the newline */
     uint64_t sync_period_ns; /* an append syncs when the last sync is older; 0: never */
+    enum pawl_linefile_syncs syncs;
+};
+
+/* How a file is when somebody begins to sync it. */
+struct pawl_linefile_mark {
+    uint64_t size_bytes;
+    uint64_t cut_count;
 };
 
 struct pawl_linefile {
@@ -39,20 +52,23 @@ struct pawl_linefile {
     uint64_t synced_bytes;  /* up to here a power cut takes nothing */
     uint64_t dropped_bytes; /* the torn end that open found and cut off */
     uint64_t last_sync_ns;
-    bool is_end_torn;  /* bytes of a failed append may be behind size_bytes */
-    bool is_sync_lost; /* a sync failed, so what was not synced then never will be */
+    uint64_t cut_count;    /* how often an end was cut off, since open */
+    bool is_end_torn;      /* bytes of a failed append may be behind size_bytes */
+    bool is_sync_lost;     /* a sync failed, so what was not synced then never will be */
+    bool is_cut_uncertain; /* what was cut off may come back; only with syncs elsewhere */
 };
 
 struct pawl_linefile_cfg pawl_linefile_default_cfg(void);
 
-/* Opens or creates the file, drops a torn end, and makes the file's name durable. `io` stays
- * the caller's. */
+/* Opens or creates the file, drops a torn end, and makes the file's name durable (unless syncs
+ * are elsewhere). `io` stays the caller's. */
 int pawl_linefile_open(struct pawl_linefile *file, struct pawl_io *io, const char *path,
                        const struct pawl_linefile_cfg *cfg, struct pawl_err *err);
 
 /* Appends the text and a newline. On failure the line is not in the file (or the next append or
  * open takes away what is), with one exception: a failed periodic sync, after which the line is
- * there, unsynced. -EINVAL for a line too long or with a newline or zero byte in it. */
+ * there, unsynced. -EINVAL for a line too long or with a newline or zero byte in it. -EAGAIN:
+ * see pawl_linefile_synced(). */
 int pawl_linefile_append(struct pawl_linefile *file, const char *text, size_t length,
                          struct pawl_err *err);
 
@@ -69,6 +85,18 @@ int pawl_linefile_cut(struct pawl_linefile *file, uint64_t size_bytes, struct pa
 /* Makes all lines durable. After one failure it fails always: the kernel may have dropped what
  * it could not write, and a later success would hide that. Appends go on and sync no more. */
 int pawl_linefile_sync(struct pawl_linefile *file, struct pawl_err *err);
+
+/* With syncs elsewhere: what the file is like now, to be taken before a sync begins that does
+ * not use this object; and how that sync ended (0 or -errno). Where an end was cut off, lines
+ * in its place could be mixed up with it by a power cut, so appends fail with -EAGAIN until a
+ * sync that began later has ended. One that failed ends the waiting too: as with
+ * pawl_linefile_sync(), nothing is promised any more. */
+struct pawl_linefile_mark pawl_linefile_mark(const struct pawl_linefile *file);
+void pawl_linefile_synced(struct pawl_linefile *file, const struct pawl_linefile_mark *mark,
+                          int code);
+
+/* Whether lines are waited with for a sync, which should begin soon. */
+bool pawl_linefile_is_waiting(const struct pawl_linefile *file);
 
 /* Does not sync. */
 void pawl_linefile_close(struct pawl_linefile *file);

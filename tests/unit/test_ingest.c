@@ -272,7 +272,9 @@ START_TEST(of_a_large_record_the_first_bytes_are_kept)
     struct pawl_quarantine quarantine = {0};
     open_one(64);
     memset(data, 0xab, sizeof(data));
-    pawl_quarantine_add(&quarantine, pawl_io_sys(), scratch.path, &actor.spec, &refused);
+    const struct pawl_quarantine_cfg where = {
+        .io = pawl_io_sys(), .folder = scratch.path, .spec = &actor.spec};
+    pawl_quarantine_add(&quarantine, &where, &refused);
     pawl_quarantine_close(&quarantine);
     const char *at = strstr(read_lines(PAWL_QUARANTINE_NAME), "\"data\":\"");
     ck_assert_ptr_nonnull(at);

@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -683,6 +684,35 @@ START_TEST(waiting_is_bounded_and_a_second_chain_is_busy)
 }
 END_TEST
 
+static atomic_bool is_disk_dead;
+
+static int hang_in_sync(struct pawl_io *io, int fd)
+{
+    (void)io;
+    (void)fd;
+    while (atomic_load(&is_disk_dead))
+        usleep(1000);
+    return 0;
+}
+
+START_TEST(closing_gives_up_on_a_disk_that_does_not_answer)
+{
+    struct pawl_io dead = *pawl_io_sys();
+    struct pawl_io_queue queue;
+    struct pawl_err err = {0};
+    dead.sync = hang_in_sync;
+    atomic_store(&is_disk_dead, true);
+    ck_assert_int_eq(pawl_io_queue_open(&queue, &dead, PAWL_IO_QUEUE_THREAD, &err), 0);
+    struct pawl_io_op op = {.kind = PAWL_IO_OP_SYNC};
+    ck_assert_int_eq(pawl_io_queue_begin(&queue, &op, 1, PAWL_IO_STOP_AT_FAILURE, &err), 0);
+    ck_assert_int_eq(pawl_io_queue_close(&queue), -ETIMEDOUT);
+    ck_assert_int_eq(op.result, -ECANCELED); /* still in use, as is the queue */
+    atomic_store(&is_disk_dead, false);
+    ck_assert_int_eq(pawl_io_queue_close(&queue), 0);
+    ck_assert_int_eq(op.result, 0);
+}
+END_TEST
+
 START_TEST(waiting_for_the_kernel_is_bounded_too)
 {
     /* Opening a pipe nobody reads waits for ever: the kernel's worker, not the caller. */
@@ -858,7 +888,8 @@ PAWL_TEST_MAIN(
     a_chain_makes_folders_and_links_in_every_runner,
     a_short_write_cancels_the_rest_in_every_runner, closing_a_queue_waits_and_closes_its_files,
     a_chain_that_cannot_be_is_refused_with_the_rule,
-    waiting_is_bounded_and_a_second_chain_is_busy, waiting_for_the_kernel_is_bounded_too,
+    waiting_is_bounded_and_a_second_chain_is_busy,
+    closing_gives_up_on_a_disk_that_does_not_answer, waiting_for_the_kernel_is_bounded_too,
     another_table_is_not_for_the_kernel, a_thread_takes_over_when_rings_are_not_permitted,
     a_thread_takes_over_when_rings_do_not_exist,
     a_thread_takes_over_when_a_ring_may_not_be_entered,

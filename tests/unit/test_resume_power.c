@@ -103,14 +103,18 @@ static int life_open(struct life *life, const struct pawl_checkpoint_info *info,
                                        PAWL_LEARNER_STAT_COUNT, &err),
                      0);
     const struct pawl_policy_cfg *policy = pawl_cfg_fields(cfg, &pawl_policy_table);
+    struct pawl_resume_source source = {.is_found = resume != NULL};
+    if (resume) {
+        source.resume = *resume;
+        memcpy(source.path, info->path, sizeof(source.path));
+    }
     const struct pawl_training_setup setup = {
         .cfg = cfg,
         .policy = pawl_policies[policy->type],
         .folder = RUN,
         .ingest = &life->ingest,
         .estate = &life->estate,
-        .resume = resume,
-        .resume_path = info ? info->path : NULL,
+        .resume = resume ? &source : NULL,
         .stats = &life->stats,
         .start_ns = life->now_ns,
         .io = &disk.io,

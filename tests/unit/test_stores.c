@@ -276,10 +276,44 @@ START_TEST(a_resumed_run_keeps_the_frames_that_it_was_resumed_with)
 }
 END_TEST
 
+/* A learner that is killed between two checkpoints, and its successor. */
+START_TEST(a_successor_keeps_the_frames_of_the_last_checkpoints)
+{
+    static struct pawl_tally dead;
+    open_all();
+    pawl_stores_close(&stores);
+    cfg.journal = true;
+    cfg.journal_sync_period_s = 1.0;
+    open_stores();
+    ck_assert_uint_eq(stores.online.journal.state->keep_head, PAWL_REPLAY_NONE);
+    pawl_stores_saved(&stores, &(struct pawl_tally_totals){.frame_count = 3});
+    pawl_stores_saved(&stores, &(struct pawl_tally_totals){.frame_count = 4});
+    for (uint32_t step = 0; step < 5; step++)
+        producer_step(&actor, 0, 0, step, 1.0f, 0);
+    drain_all();
+    ck_assert_int_eq(pawl_estate_add(&estate, PAWL_REPLAY_LABEL,
+                                     stores.online.replay.segment.fd,
+                                     stores.online.replay.segment.total_bytes, &err),
+                     0);
+    pawl_stores_close(&stores);
+    dead = ingest.tally;
+    ck_assert_int_eq(
+        pawl_tally_attach(&ingest.tally, dead.segment.fd, dead.segment.total_bytes, &err), 0);
+    open_stores();
+    ck_assert_uint_eq(stores.online.journal.state->keep_head, 3);
+    pawl_stores_saved(&stores, &(struct pawl_tally_totals){.frame_count = 5});
+    ck_assert_uint_eq(stores.online.journal.state->keep_head, 4);
+    pawl_tally_close(&dead);
+    cfg.journal = false;
+    close_all();
+}
+END_TEST
+
 PAWL_TEST_MAIN("stores", every_counted_record_is_a_frame_that_follows_its_lanes_last,
                a_refused_step_cuts_the_link, a_new_episode_does_not_follow_the_one_before,
                interventions_are_demonstrations_too_with_what_followed,
                a_successor_has_every_transition_once,
                demonstrations_whose_store_is_gone_are_loaded_again,
                a_resumed_run_keeps_the_frames_that_it_was_resumed_with,
-               an_intervention_whose_rest_is_missing_has_no_end)
+               an_intervention_whose_rest_is_missing_has_no_end,
+               a_successor_keeps_the_frames_of_the_last_checkpoints)

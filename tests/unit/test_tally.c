@@ -149,7 +149,7 @@ START_TEST(a_store_of_another_kind_is_refused)
     cfg.is_shared_writable = true;
     ck_assert_int_eq(pawl_segment_create(&other, &cfg, &err), 0);
     ck_assert_int_eq(pawl_tally_attach(&next, other.fd, 0, &err), -EPROTO);
-    ck_assert_str_eq(err.text, "attach the learner's tally: layout 0, this program has 2");
+    ck_assert_str_eq(err.text, "attach the learner's tally: layout 0, this program has 3");
 }
 END_TEST
 
