@@ -56,6 +56,7 @@ int pawl_learner_open(struct pawl_learner **out, const struct pawl_learner_setup
     if (!learner)
         return pawl_err_set(err, ENOMEM, "open learner: out of memory");
     learner->setup = *setup;
+    learner->opened_ns = pawl_clock_now_ns();
     learner->cfg = pawl_cfg_fields(setup->cfg, &pawl_learner_table);
     learner->run = pawl_cfg_fields(setup->cfg, &pawl_run_table);
     const struct pawl_policy_cfg *policy = pawl_cfg_fields(setup->cfg, &pawl_policy_table);
@@ -172,6 +173,12 @@ static int64_t drain(struct pawl_learner *learner)
     int64_t count = pawl_ingest_drain(&learner->ingest, limit, &err);
     if (count >= 0 && end_rings(learner, &err) != 0)
         count = -EIO;
+    if (count > 0 && !learner->has_ingested) {
+        learner->has_ingested = true;
+        pawl_log_info("first records taken in", "after_ms=%.1f",
+                      (double)(pawl_clock_now_ns() - learner->opened_ns) /
+                          (double)PAWL_NS_PER_MS);
+    }
     if (count > 0) {
         learner->busy_ns = pawl_clock_now_ns();
         pawl_stats_record(&learner->stats, PAWL_LEARNER_STAT_DRAIN_NS,

@@ -48,6 +48,9 @@ struct pawl_learner {
     uint64_t acks_id;
     uint32_t spin_count;
 
+    uint64_t opened_ns;
+    bool has_ingested;
+
     enum pawl_learner_phase phase;
     uint64_t deadline_ns;      /* for what the rings still have */
     uint64_t save_deadline_ns; /* for what has been learned */

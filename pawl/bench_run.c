@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "actor/bench_step.h"
@@ -24,6 +26,8 @@
 #define RATE_WARM_NS   (300 * PAWL_NS_PER_MS)
 #define START_ROUNDS   11
 #define RESTART_ROUNDS 51
+#define LEARNER_ROUNDS 21
+#define LOAD_BYTES     ((size_t)4 << 20) /* between two fsyncs of who loads the disk */
 #define HANG_NS        (30 * PAWL_NS_PER_S)
 #define LOOK_US        200
 #define WORDS_MAX      24
@@ -36,7 +40,7 @@ struct seen_run {
     struct pawl_proc proc;
     struct pawl_peer peer;
     struct pawl_segment ring;
-    uint32_t actor_pid, ring_count;
+    uint32_t actor_pid, ring_count, learner_pid, learner_count;
     struct pawl_stats_view learner;
     uint64_t start_ns;
 };
@@ -168,7 +172,12 @@ static int take_offer(struct seen_run *run, const struct pawl_peer_event *event,
     const struct pawl_segment_want want = {.kind = PAWL_SEGMENT_RING};
     if (event->offer.kind == PAWL_SEGMENT_STATS && event->offer.role == PAWL_ROLE_LEARNER) {
         pawl_stats_detach(&run->learner);
-        return pawl_stats_attach(&run->learner, event->fds[0], err);
+        int attached = pawl_stats_attach(&run->learner, event->fds[0], err);
+        if (attached == 0)
+            run->learner_pid =
+                ((const struct pawl_segment_header *)run->learner.segment.base)->pid;
+        run->learner_count++;
+        return attached;
     }
     if (event->offer.kind != PAWL_SEGMENT_RING)
         return 0;
@@ -305,6 +314,66 @@ static int measure_restart(const char *const *words, FILE *out, struct pawl_err 
     return 0;
 }
 
+/* Until the run's learner_count-th learner has taken something in. */
+static int wait_for_ingest(struct seen_run *run, uint32_t learner_count, struct pawl_err *err)
+{
+    uint64_t since_ns = pawl_clock_now_ns();
+    for (;;) {
+        int code = hear(run, err);
+        if (code != 0)
+            return code;
+        if (run->learner_count >= learner_count && steps_taken(run) > 0)
+            return 0;
+        if ((code = check_time(run, since_ns, "a step taken in", err)) != 0)
+            return code;
+    }
+}
+
+/* Writes and syncs in the folder until it is killed. -1: there is no such process. */
+static pid_t load_disk(const char *folder)
+{
+    char path[96];
+    snprintf(path, sizeof(path), "%s/load", folder);
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    char *bytes = calloc(1, LOAD_BYTES);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    while (bytes && fd >= 0 && pwrite(fd, bytes, LOAD_BYTES, 0) == (ssize_t)LOAD_BYTES &&
+           fsync(fd) == 0)
+        continue;
+    _exit(1);
+}
+
+static int measure_learner_restart(const char *name, bool is_loaded, const char *const *words,
+                                   FILE *out, struct pawl_err *err)
+{
+    struct pawl_bench_samples samples = {.count = 0};
+    struct seen_run run;
+    int code = open_run(&run, words, err);
+    pid_t loader = is_loaded && code == 0 ? load_disk(run.folder) : -1;
+    if (code == 0)
+        code = wait_for_ingest(&run, 1, err);
+    for (int i = 0; i < LEARNER_ROUNDS && code == 0; i++) {
+        usleep(200000); /* there is something to lose, and something under way */
+        uint64_t killed_ns = pawl_clock_now_ns();
+        kill((pid_t)run.learner_pid, SIGKILL);
+        code = wait_for_ingest(&run, run.learner_count + 1, err);
+        pawl_bench_add(&samples, since_ms(killed_ns));
+    }
+    if (loader > 0) {
+        kill(loader, SIGKILL);
+        waitpid(loader, NULL, 0);
+    }
+    close_run(&run);
+    if (code != 0)
+        return code;
+    pawl_bench_print_samples(out, name, &samples, false, "ms");
+    fprintf(out, "%s_max %.1f ms\n", name, samples.values[samples.count - 1]);
+    return 0;
+}
+
 /* Words that pin the actor to the first and the learner to the second core that we may use. */
 static void pin_words(char actor[32], char learner[32])
 {
@@ -346,6 +415,10 @@ static int measure_runs(FILE *out, struct pawl_err *err)
     const char *const plain[] = {
         "env.type=dummy",          "env.target_hz=1000",         "policy.type=null",
         "run.crash_window_s=0.01", "learner.publish_period_s=1", NULL};
+    const char *const learns[] = {
+        "env.type=pendulum",       "env.target_hz=200",          "policy.type=sac",
+        "policy.sac.hidden=[64]",  "learner.learning_starts=20", "learner.batch_size=32",
+        "checkpoint.period_s=0.5", "run.crash_window_s=0.01",    NULL};
     int code = 0;
     pin_words(actor, learner);
     for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]) && code == 0; i++) {
@@ -358,7 +431,12 @@ static int measure_runs(FILE *out, struct pawl_err *err)
     }
     if (code == 0)
         code = measure_start(plain, out, err);
-    return code ? code : measure_restart(plain, out, err);
+    if (code == 0)
+        code = measure_restart(plain, out, err);
+    if (code == 0)
+        code = measure_learner_restart("run_learns_again_ms", false, learns, out, err);
+    return code ? code
+                : measure_learner_restart("run_learns_again_loaded_ms", true, learns, out, err);
 }
 
 static int run_step(struct pawl_cli *cli, int argc, char **argv)
@@ -385,8 +463,11 @@ const struct pawl_cli_verb pawl_verb_bench_step = {
         "is two layers of 256, sac3 three of them.\n"
         "Then runs of `pawl train` with an actor and a null learner on a core each: steps/s "
         "that the learner has taken in, the time from the start to the first record, and from "
-        "the kill of an actor to the first record of the next (run.restart_pause_s is in it).\n"
-        "It takes half a minute. What else the machine does meanwhile is in the figures of "
+        "the kill of an actor to the first record of the next (run.restart_pause_s is in it); "
+        "and from the kill of a learner that learns to the first record that the next has "
+        "taken "
+        "in, on a quiet disk and beside a process that writes and syncs there.\n"
+        "It takes a minute. What else the machine does meanwhile is in the figures of "
         "the runs.",
     .run = run_step,
 };

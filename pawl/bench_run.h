@@ -7,6 +7,9 @@
  *                                         that is committed
  *     run_acts_again_ms_median, _p99      from the kill of an actor to the first record of its
  *                                         successor, run.restart_pause_s included
+ *     run_learns_again_ms_median, _max    from the kill of a learner to the first record that
+ * its successor has taken in, likewise; _loaded_: while another process writes and syncs to the
+ * same disk
  */
 #ifndef PAWL_PAWL_BENCH_RUN_H
 #define PAWL_PAWL_BENCH_RUN_H
