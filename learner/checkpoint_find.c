@@ -10,6 +10,7 @@
 #include "runtime/crc32c.h"
 #include "runtime/json.h"
 #include "runtime/log.h"
+#include "runtime/numbers.h"
 #include "runtime/safetensors.h"
 
 #define SLICE_BYTES ((size_t)1 << 20)
@@ -118,6 +119,39 @@ static int check_json(const struct check *check, const char *file, struct pawl_e
     return code;
 }
 
+/* Whoever goes on from a checkpoint refuses what is not finite: then it is not valid. */
+static int check_finite(const struct check *check, int fd, const struct pawl_safetensors *form,
+                        const char *source, struct pawl_err *err)
+{
+    int64_t count = 1;
+    bool is_finite = true;
+    char *slice = malloc(SLICE_BYTES);
+    if (!slice)
+        return pawl_err_set(err, ENOMEM, "%s: out of memory", source);
+    for (size_t i = 0; i < form->tensor_count && is_finite && count >= 0; i++) {
+        const struct pawl_tensor *tensor = &form->tensors[i];
+        uint64_t size_bytes = form->sizes_bytes[i];
+        count = 1;
+        for (uint64_t at = 0; at < size_bytes && is_finite && count > 0;
+             at += (uint64_t)count) {
+            uint64_t left_bytes = size_bytes - at;
+            count = pawl_io_read_up_to(check->io, fd, slice,
+                                       left_bytes < SLICE_BYTES ? left_bytes : SLICE_BYTES,
+                                       form->offsets_bytes[i] + at);
+            is_finite = count <= 0 || pawl_numbers_are_finite(
+                                          tensor->dtype, slice,
+                                          (uint64_t)count / pawl_dtype_bytes(tensor->dtype));
+        }
+        if (!is_finite)
+            pawl_err_set(err, EINVAL, "%s: %s has a number that is not finite", source,
+                         tensor->name);
+    }
+    free(slice);
+    if (count < 0)
+        return pawl_err_set(err, (int)-count, "%s: %s", source, strerror((int)-count));
+    return is_finite ? 0 : -EINVAL;
+}
+
 static int check_safetensors(const struct check *check, int fd,
                              const struct pawl_checkpoint_manifest_file *file,
                              struct pawl_err *err)
@@ -141,6 +175,8 @@ static int check_safetensors(const struct check *check, int fd,
     code = count < 0 ? pawl_err_set(err, (int)-count, "%s: %s", source, strerror((int)-count))
                      : pawl_safetensors_open(&form, header, (size_t)count, file->size_bytes,
                                              source, err);
+    if (code == 0)
+        code = check_finite(check, fd, &form, source, err);
     pawl_safetensors_close(&form);
     free(header);
     return code;

@@ -9,9 +9,10 @@
  *
  * Valid is: the manifest is whole and of this folder's number, all files that it names are
  * there with their sizes and checksums, JSON files are JSON and .safetensors files have the
- * structure. All folders are looked at, newest first; the link `last` is not followed. Newer is
- * what training had gone back more often before, and among equals the higher step: what was
- * saved before training went back is taken only where nothing that was saved since is valid.
+ * structure and finite numbers alone. All folders are looked at, newest first; the link `last`
+ * is not followed. Newer is what training had gone back more often before, and among equals the
+ * higher step: what was saved before training went back is taken only where nothing that was
+ * saved since is valid.
  *
  * Thread safety: no state.
  */

@@ -4,12 +4,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "learner/checkpoint_find.h"
+#include "runtime/numbers.h"
 #include "runtime/safetensors.h"
 
 #define FILES_MAX      (3 + PAWL_CHECKPOINT_OPTIMIZERS_MAX)
@@ -226,34 +226,6 @@ static const char *shape_text(const struct pawl_tensor *tensor, char text[SHAPE_
     return text;
 }
 
-static size_t element_count(const struct pawl_tensor *tensor)
-{
-    size_t count = 1;
-    for (uint32_t i = 0; i < tensor->rank; i++)
-        count *= tensor->shape[i];
-    return count;
-}
-
-static bool is_finite(const struct pawl_tensor *stored)
-{
-    const char *data = stored->data;
-    for (size_t i = 0, count = element_count(stored); i < count; i++) {
-        double wide = 0.0;
-        float narrow = 0.0f;
-        if (stored->dtype == PAWL_F32) {
-            memcpy(&narrow, data + i * sizeof(narrow), sizeof(narrow)); /* may be unaligned */
-            wide = (double)narrow;
-        } else if (stored->dtype == PAWL_F64) {
-            memcpy(&wide, data + i * sizeof(wide), sizeof(wide));
-        } else {
-            return true;
-        }
-        if (!isfinite(wide))
-            return false;
-    }
-    return true;
-}
-
 static int check(const struct load *load, const struct pawl_tensor *tensor,
                  const struct pawl_tensor *stored, struct pawl_err *err)
 {
@@ -262,7 +234,7 @@ static int check(const struct load *load, const struct pawl_tensor *tensor,
         memcmp(stored->shape, tensor->shape, tensor->rank * sizeof(tensor->shape[0])) != 0)
         return pawl_err_set(err, EINVAL, "%s: %s is %s, this configuration has %s", load->path,
                             tensor->name, shape_text(stored, there), shape_text(tensor, here));
-    if (!is_finite(stored))
+    if (!pawl_numbers_are_finite(stored->dtype, stored->data, pawl_tensor_count(stored)))
         return pawl_err_set(err, EINVAL, "%s: %s has a number that is not finite", load->path,
                             tensor->name);
     return 0;
@@ -330,7 +302,7 @@ static void copy_all(const struct load *load)
     for (size_t i = 0; i < count; i++) {
         const struct pawl_tensor *stored = find(load, tensors[i].name);
         size_t at = (size_t)((const unsigned char *)tensors[i].data - block);
-        size_t byte_count = element_count(&tensors[i]) * pawl_dtype_bytes(tensors[i].dtype);
+        size_t byte_count = pawl_tensor_count(&tensors[i]) * pawl_dtype_bytes(tensors[i].dtype);
         if (stored && byte_count > 0)
             memcpy(block + at, stored->data, byte_count);
     }

@@ -352,6 +352,12 @@ int pawl_checkpoint_tree_snap(struct pawl_checkpoint_tree *tree,
     const void *block = made->trainer->ops->state(made->trainer, &byte_count);
     assert(byte_count == made->copy_bytes);
     memcpy(made->copy, block, byte_count);
+    const struct pawl_tensor *spoilt =
+        pawl_trainer_find_spoilt(made->trainer, block, made->copy);
+    if (spoilt)
+        return pawl_err_set(err, EDOM,
+                            "%s has a number that is not finite: nobody could go on from it",
+                            spoilt->name);
     return 0;
 }
 

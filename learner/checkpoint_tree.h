@@ -64,7 +64,8 @@ int pawl_checkpoint_tree_open(struct pawl_checkpoint_tree *tree,
                               struct pawl_err *err);
 
 /* Copies the trainer's block and fills files. pawl_json (at most PAWL_CHECKPOINT_PAWL_JSON_MAX)
- * is copied; the copy's memory is kept for the next. */
+ * is copied; the copy's memory is kept for the next. -EDOM: the state has a number that is not
+ * finite, and the files are not to be saved. */
 int pawl_checkpoint_tree_snap(struct pawl_checkpoint_tree *tree,
                               const struct pawl_checkpoint_counts *counts,
                               const char *pawl_json, size_t pawl_json_bytes,

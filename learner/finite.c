@@ -4,11 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* The bits of an exponent; all of them set is infinity or no number. */
-#define EXPONENT_F16  0x7c00u
-#define EXPONENT_BF16 0x7f80u
-#define EXPONENT_F32  0x7f800000u
-#define EXPONENT_F64  UINT64_C(0x7ff0000000000000)
+#include "runtime/numbers.h"
 
 static bool is_checked(enum pawl_dtype dtype)
 {
@@ -40,31 +36,7 @@ void pawl_finite_make(struct pawl_finite *finite, const struct pawl_spec *spec)
     }
 }
 
-/* Each without a branch in its loop, so that the compiler makes vectors of it. */
-static bool is_finite_16(const uint16_t *bits, uint64_t count, uint16_t exponent)
-{
-    unsigned bad = 0;
-    for (uint64_t i = 0; i < count; i++)
-        bad |= (bits[i] & exponent) == exponent;
-    return !bad;
-}
-
-static bool is_finite_32(const uint32_t *bits, uint64_t count)
-{
-    unsigned bad = 0;
-    for (uint64_t i = 0; i < count; i++)
-        bad |= (bits[i] & EXPONENT_F32) == EXPONENT_F32;
-    return !bad;
-}
-
-static bool is_finite_64(const uint64_t *bits, uint64_t count)
-{
-    unsigned bad = 0;
-    for (uint64_t i = 0; i < count; i++)
-        bad |= (bits[i] & EXPONENT_F64) == EXPONENT_F64;
-    return !bad;
-}
-
+/* Without a branch in its loop, as numbers.h. */
 static bool is_bool(const uint8_t *bytes, uint64_t count)
 {
     unsigned all = 0;
@@ -75,20 +47,8 @@ static bool is_bool(const uint8_t *bytes, uint64_t count)
 
 static bool is_span_finite(enum pawl_dtype dtype, const void *data, uint64_t count)
 {
-    switch (dtype) {
-    case PAWL_BOOL:
-        return is_bool(data, count);
-    case PAWL_F16:
-        return is_finite_16(data, count, EXPONENT_F16);
-    case PAWL_BF16:
-        return is_finite_16(data, count, EXPONENT_BF16);
-    case PAWL_F32:
-        return is_finite_32(data, count);
-    case PAWL_F64:
-        return is_finite_64(data, count);
-    default:
-        return true;
-    }
+    return dtype == PAWL_BOOL ? is_bool(data, count)
+                              : pawl_numbers_are_finite(dtype, data, count);
 }
 
 bool pawl_finite_is(const struct pawl_finite *finite, const unsigned char *data)

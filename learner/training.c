@@ -13,9 +13,6 @@
 #include "shm/record.h"
 #include "shm/run_stats.h"
 
-/* Going back draws other batches than those that led here: a run has fewer draws than this. */
-#define DRAWS_PER_ROLLBACK (UINT64_C(1) << 48)
-
 /* Of a batch that a test wants to be spoilt, with gradients that are finite and far too high.
  */
 #define HUGE_REWARD 1e6f
@@ -65,12 +62,21 @@ int pawl_training_mirror(struct pawl_training *training, enum pawl_warm_kind kin
     return 0;
 }
 
-static bool is_finite(const float *numbers, size_t count)
+struct judged {
+    struct pawl_training *training;
+    const void *state;
+};
+
+static bool is_sound(void *arg, const void *block)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(numbers[i]))
-            return false;
-    return true;
+    const struct judged *judged = arg;
+    const struct pawl_tensor *spoilt =
+        pawl_trainer_find_spoilt(judged->training->trainer, judged->state, block);
+    if (!spoilt)
+        return true;
+    judged->training->has_passed_over = true;
+    pawl_log_warn("warm state passed over: a number is not finite", "tensor=%s", spoilt->name);
+    return false;
 }
 
 int pawl_training_go_back(struct pawl_training *training, enum pawl_warm_kind kind,
@@ -79,8 +85,8 @@ int pawl_training_go_back(struct pawl_training *training, enum pawl_warm_kind ki
     const struct pawl_trainer_ops *ops = training->setup.policy->trainer;
     size_t byte_count = 0;
     void *block = ops->state(training->trainer, &byte_count);
-    if (!pawl_warm_get(&training->warm, kind, block, mark) ||
-        !is_finite(block, byte_count / sizeof(float)))
+    struct judged judged = {.training = training, .state = block};
+    if (!pawl_warm_get(&training->warm, kind, is_sound, &judged, block, mark))
         return -ENOENT;
     return ops->restore(training->trainer, err);
 }
@@ -166,21 +172,27 @@ void pawl_training_prepare_sampler(struct pawl_training *training)
 
 uint64_t pawl_training_rollbacks(const struct pawl_training *training)
 {
-    return training->draw_offset / DRAWS_PER_ROLLBACK;
+    return training->draw_offset / PAWL_TRAINING_DRAWS_PER_ROLLBACK;
 }
 
 int pawl_training_roll_back(struct pawl_training *training, struct pawl_err *err)
 {
     struct pawl_warm_mark mark;
+    struct pawl_err why = {0};
     int code = pawl_training_go_back(training, PAWL_WARM_GOOD, &mark, err);
     if (code == -ENOENT)
         code = pawl_training_go_back(training, PAWL_WARM_LATEST, &mark, err);
     if (code == -ENOENT)
-        return pawl_err_set(err, ENOENT, "training went wrong before it had a good state");
+        code = pawl_training_fall_back(training, &mark, NULL, &why);
+    if (why.code) /* EDOM: no other start would find more */
+        return pawl_err_set(err, why.code == ENOENT ? EDOM : why.code,
+                            "training went wrong, and no warm state can be gone back to: %s",
+                            why.text);
     if (code != 0)
         return code;
+    training->is_spoilt = false;
     training->rollback_count++;
-    training->draw_offset += DRAWS_PER_ROLLBACK;
+    training->draw_offset += PAWL_TRAINING_DRAWS_PER_ROLLBACK;
     pawl_checkpoint_note_rollback(&training->saver, pawl_training_rollbacks(training));
     pawl_stats_add(training->setup.stats, PAWL_LEARNER_STAT_ROLLBACKS, 1);
     pawl_log_error("training went wrong: back to the last good state",
@@ -237,6 +249,8 @@ static void spoil(struct pawl_training *training)
 
 int pawl_training_update(struct pawl_training *training, struct pawl_err *err)
 {
+    if (training->is_spoilt && pawl_training_roll_back(training, err) != 0)
+        return -err->code;
     if (training->is_starved || pawl_training_owed(training) < 1.0)
         return 0;
     uint64_t began_ns = pawl_clock_now_ns();

@@ -14,9 +14,10 @@
  * Where it goes on, the first that is there:
  *
  *     1. the warm state of a learner that died, learner.mirror_updates updates old at most
- *     2. with setup.resume the run's newest valid checkpoint
- *     3. learner.start_from: a checkpoint of another run, or of LeRobot
- *     4. first values
+ *     2. where that has numbers that are not finite alone: the run's newest valid checkpoint
+ *     3. with setup.resume likewise
+ *     4. learner.start_from: a checkpoint of another run, or of LeRobot
+ *     5. first values
  *
  * Thread safety: one thread.
  */
@@ -83,9 +84,11 @@ struct pawl_training {
     struct pawl_training_saved saved;       /* the last that was committed; zeroed: none */
     uint64_t mirrored_ns, mirrored_updates; /* of the warm state */
     uint64_t draw_offset;
-    uint64_t version; /* published last, for the staleness of what comes in */
-    bool is_starved;  /* the last update found no transition */
-    bool is_put_off;  /* a checkpoint is due, and training in trouble */
+    uint64_t version;     /* published last, for the staleness of what comes in */
+    bool is_starved;      /* the last update found no transition */
+    bool is_put_off;      /* a checkpoint is due, and training in trouble */
+    bool is_spoilt;       /* the state has numbers that are not finite: it goes back next */
+    bool has_passed_over; /* such a state in warm */
     uint32_t stale_counts[PAWL_TRAINING_STALE_MAX + 1]; /* of steps by their versions' age since
                                                            the last line of metrics */
     uint64_t skipped_count, rollback_count;

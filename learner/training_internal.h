@@ -5,6 +5,9 @@
 
 #include "learner/training.h"
 
+/* Going back draws other batches than those that led here: a run has fewer draws than this. */
+#define PAWL_TRAINING_DRAWS_PER_ROLLBACK (UINT64_C(1) << 48)
+
 /* Steps that count. */
 uint64_t pawl_training_step_count(const struct pawl_training *training);
 
@@ -12,12 +15,17 @@ uint64_t pawl_training_step_count(const struct pawl_training *training);
  * old one for the steps up to here. */
 void pawl_training_note_mark(const struct pawl_training *training, struct pawl_warm_mark *mark);
 
-/* Keeps the trainer's state in the warm segment, and puts it back. -ENOENT: there is none, or
- * none of sense. A state that cannot be had takes the place of none. */
+/* Keeps the trainer's state in the warm segment, and puts it back. -ENOENT: there is none whose
+ * numbers are all finite, and the trainer's state is as it was. */
 int pawl_training_mirror(struct pawl_training *training, enum pawl_warm_kind kind,
                          struct pawl_err *err);
 int pawl_training_go_back(struct pawl_training *training, enum pawl_warm_kind kind,
                           struct pawl_warm_mark *mark, struct pawl_err *err);
+
+/* Takes up the run's newest valid checkpoint instead of a warm state. `from` (may be NULL) gets
+ * its path. -ENOENT: there is none. */
+int pawl_training_fall_back(struct pawl_training *training, struct pawl_warm_mark *mark,
+                            char from[PATH_MAX], struct pawl_err *err);
 
 /* Takes the last good state up again, and other batches. */
 int pawl_training_roll_back(struct pawl_training *training, struct pawl_err *err);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "learner/checkpoint_cfg.h"
 #include "policy/door.h"
@@ -49,29 +50,78 @@ static int load_checkpoint(struct pawl_training *training, const char *path,
     return code;
 }
 
+int pawl_training_fall_back(struct pawl_training *training, struct pawl_warm_mark *mark,
+                            char from[PATH_MAX], struct pawl_err *err)
+{
+    struct pawl_resume_source source = {.io = training->setup.io,
+                                        .folder = training->setup.folder};
+    int code = pawl_resume_find(&source, err);
+    if (code == 0)
+        code = load_checkpoint(training, source.path, PAWL_CHECKPOINT_OURS, err);
+    if (code != 0)
+        return code;
+    *mark = source.resume.mark;
+    if (from)
+        memcpy(from, source.path, PATH_MAX);
+    return 0;
+}
+
+/* Where all that a dead learner has left is passed over, as going back: other batches are drawn
+ * than those that led there. */
+static int replace_warm(struct pawl_training *training, struct pawl_warm_mark *mark,
+                        char from[PATH_MAX], struct pawl_err *err)
+{
+    struct pawl_err why = {0};
+    int code = pawl_training_fall_back(training, mark, from, &why);
+    if (code != 0 && code != -ENOENT)
+        return pawl_err_set(err, why.code, "%s", why.text);
+    if (code == -ENOENT)
+        pawl_log_error("training begins again: a number of every warm state is not finite",
+                       "reason=%s", why.text);
+    else
+        pawl_log_error("back to the newest checkpoint: a number of every warm state is not "
+                       "finite",
+                       "from=%s updates=%" PRIu64, from, mark->update_count);
+    mark->draw_offset += PAWL_TRAINING_DRAWS_PER_ROLLBACK;
+    return 0;
+}
+
+/* Where a run begins that nobody has died in. *from stays NULL: with first values. */
+static int take_up_first(struct pawl_training *training, struct pawl_warm_mark *mark,
+                         const char **from, struct pawl_err *err)
+{
+    if (training->setup.resume) {
+        if (pawl_resume_find(training->setup.resume, err) != 0)
+            return -err->code;
+        *from = training->setup.resume->path;
+        *mark = training->setup.resume->resume.mark;
+        return load_checkpoint(training, *from, PAWL_CHECKPOINT_OURS, err);
+    }
+    if (!training->cfg->start_from[0])
+        return 0;
+    *from = training->cfg->start_from;
+    if (load_checkpoint(training, *from, PAWL_CHECKPOINT_FOREIGN, err) != 0)
+        return pawl_err_wrap(err, "learner.start_from");
+    /* Updates of another run: they were not earned by steps of this one. */
+    mark->ratio_credit = (double)pawl_training_update_count(training);
+    return 0;
+}
+
 /* The trainer as the run left it, and what the run owed it. */
 static int take_up(struct pawl_training *training, struct pawl_err *err)
 {
     struct pawl_warm_mark mark = {0};
+    char checkpoint[PATH_MAX] = "";
     bool is_warm;
 
     if (open_warm(training, &mark, &is_warm, err) != 0)
         return -err->code;
-    const char *from = is_warm ? "warm state" : NULL;
-    if (!is_warm && training->setup.resume) {
-        if (pawl_resume_find(training->setup.resume, err) != 0)
-            return -err->code;
-        from = training->setup.resume->path;
-        mark = training->setup.resume->resume.mark;
-        if (load_checkpoint(training, from, PAWL_CHECKPOINT_OURS, err) != 0)
-            return -err->code;
-    } else if (!is_warm && training->cfg->start_from[0]) {
-        from = training->cfg->start_from;
-        if (load_checkpoint(training, from, PAWL_CHECKPOINT_FOREIGN, err) != 0)
-            return pawl_err_wrap(err, "learner.start_from");
-        /* Updates of another run: they were not earned by steps of this one. */
-        mark.ratio_credit = (double)pawl_training_update_count(training);
-    }
+    if (!is_warm && training->has_passed_over &&
+        replace_warm(training, &mark, checkpoint, err) != 0)
+        return -err->code;
+    const char *from = is_warm ? "warm state" : checkpoint[0] ? checkpoint : NULL;
+    if (!from && take_up_first(training, &mark, &from, err) != 0)
+        return -err->code;
     training->draw_offset = mark.draw_offset;
     const struct pawl_ratio_cfg ratio = {
         .updates_per_step = training->cfg->update_ratio,

@@ -39,8 +39,11 @@ static int begin_checkpoint(struct pawl_training *training, uint64_t now_ns,
     pawl_json_reset(&training->resume_text);
     pawl_resume_write(&training->resume_text, &mark, training->setup.ingest);
     const char *text = pawl_json_finish(&training->resume_text, &length, err);
-    if (!text || pawl_checkpoint_tree_snap(&training->tree, &counts, text, length, err) != 0)
-        return -err->code;
+    int code = text ? pawl_checkpoint_tree_snap(&training->tree, &counts, text, length, err)
+                    : -err->code;
+    training->is_spoilt = code == -EDOM;
+    if (code != 0)
+        return code;
     training->saving = what_there_is(training);
     pawl_stores_hurry(&training->stores);
     double score = book->mean_count > 0 ? book->return_mean : (double)NAN;
@@ -98,6 +101,8 @@ static int try_to_save(struct pawl_training *training, uint64_t deadline_ns,
                        struct pawl_err *err)
 {
     *err = (struct pawl_err){0};
+    if (training->is_spoilt && pawl_training_roll_back(training, err) != 0)
+        return -err->code;
     int code = begin_checkpoint(training, pawl_clock_now_ns(), err);
     if (code != 0)
         return code;
@@ -111,8 +116,11 @@ static int try_to_save(struct pawl_training *training, uint64_t deadline_ns,
 static int save_last(struct pawl_training *training, uint64_t deadline_ns, struct pawl_err *err)
 {
     int code = -EIO;
-    for (unsigned i = 0; i < LAST_TRIES && code != 0 && code != -ETIMEDOUT; i++)
+    for (unsigned i = 0; i < LAST_TRIES && code != 0 && code != -ETIMEDOUT; i++) {
         code = try_to_save(training, deadline_ns, err);
+        if (training->is_spoilt) /* the next try saves what is gone back to */
+            pawl_log_error("last checkpoint not begun", "reason=%s", err->text);
+    }
     return code;
 }
 

@@ -100,13 +100,15 @@ void pawl_warm_put(struct pawl_warm *warm, enum pawl_warm_kind kind, const void 
     slot->generation = generations[!older] + 1;
 }
 
-bool pawl_warm_get(const struct pawl_warm *warm, enum pawl_warm_kind kind, void *block,
+bool pawl_warm_get(const struct pawl_warm *warm, enum pawl_warm_kind kind,
+                   bool (*is_sound)(void *arg, const void *block), void *arg, void *block,
                    struct pawl_warm_mark *mark)
 {
     uint32_t newer = slot_at(warm, kind, 1)->generation > slot_at(warm, kind, 0)->generation;
     for (uint32_t i = 0; i < SLOTS_PER_KIND; i++) {
         const struct pawl_warm_slot *slot = slot_at(warm, kind, i == 0 ? newer : !newer);
-        if (slot->generation == 0 || slot->crc32c != checksum(warm, slot))
+        if (slot->generation == 0 || slot->crc32c != checksum(warm, slot) ||
+            (is_sound && !is_sound(arg, slot + 1)))
             continue;
         *mark = slot->mark;
         memcpy(block, slot + 1, warm->block_bytes);

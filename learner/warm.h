@@ -4,7 +4,7 @@
  *     pawl_warm_create(&warm, block_bytes, &err);        offer warm.segment
  *     pawl_warm_put(&warm, PAWL_WARM_LATEST, block, &mark);    every few updates
  *     pawl_warm_attach(&warm, fd, total_bytes, block_bytes, &err);
- *     pawl_warm_get(&warm, PAWL_WARM_LATEST, block, &mark)
+ *     pawl_warm_get(&warm, PAWL_WARM_LATEST, is_sound, arg, block, &mark)
  *
  * The memory is a STORE segment (tally.h). Of each kind there are two slots, and put writes the
  * older one: whoever dies in it leaves the other. A slot counts when its generation is not 0
@@ -66,8 +66,10 @@ void pawl_warm_close(struct pawl_warm *warm);
 void pawl_warm_put(struct pawl_warm *warm, enum pawl_warm_kind kind, const void *block,
                    const struct pawl_warm_mark *mark);
 
-/* The newest of the kind that is whole. False: there is none, block and mark are untouched. */
-bool pawl_warm_get(const struct pawl_warm *warm, enum pawl_warm_kind kind, void *block,
+/* The newest of the kind that is whole and of which is_sound(arg, block) says yes: it sees the
+ * slot itself; NULL: of any. False: there is none, block and mark are untouched. */
+bool pawl_warm_get(const struct pawl_warm *warm, enum pawl_warm_kind kind,
+                   bool (*is_sound)(void *arg, const void *block), void *arg, void *block,
                    struct pawl_warm_mark *mark);
 
 #endif

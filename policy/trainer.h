@@ -144,4 +144,9 @@ struct pawl_trainer_ops {
                   const char *source, struct pawl_err *err);
 };
 
+/* The first tensor that has a number in `block` which is not finite; NULL: none has. block is
+ * laid out as `state`, what the trainer's state() gave, and may be that. */
+const struct pawl_tensor *pawl_trainer_find_spoilt(const struct pawl_trainer *trainer,
+                                                   const void *state, const void *block);
+
 #endif

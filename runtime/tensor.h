@@ -16,4 +16,13 @@ struct pawl_tensor {
     const void *data; /* row-major; NULL where only the form is meant */
 };
 
+/* Of numbers; no extents: 1. */
+static inline uint64_t pawl_tensor_count(const struct pawl_tensor *tensor)
+{
+    uint64_t count = 1;
+    for (uint32_t i = 0; i < tensor->rank; i++)
+        count *= tensor->shape[i];
+    return count;
+}
+
 #endif

@@ -232,11 +232,10 @@ START_TEST(parameters_that_are_none_are_not_published_and_not_kept)
 }
 END_TEST
 
-/* The state of update 205, of which none is a number, is mirrored when it dies. */
-START_TEST(a_learner_that_dies_with_parameters_that_are_none_is_followed_by_a_good_one)
+/* Feeds a learner until it dies as `faults` say, and starts the next. */
+static void die_with(const char *faults)
 {
-    learn_begin(PROGRAM, CONFIG);
-    learner_rig_start(&rig, "learner.parameters:error=EDOM@205;learner.step:kill@206");
+    learner_rig_start(&rig, faults);
     uint64_t began_ns = pawl_clock_now_ns();
     while (!learner_rig_has_ended(&rig)) {
         learn_put();
@@ -246,6 +245,13 @@ START_TEST(a_learner_that_dies_with_parameters_that_are_none_is_followed_by_a_go
     ck_assert_int_eq(rig.learner.exit.signal, SIGKILL);
     pawl_proc_close(&rig.learner);
     learner_rig_start(&rig, NULL);
+}
+
+/* The state of update 205, of which none is a number, is mirrored when it dies. */
+START_TEST(a_learner_that_dies_with_parameters_that_are_none_is_followed_by_a_good_one)
+{
+    learn_begin(PROGRAM, CONFIG);
+    die_with("learner.parameters:error=EDOM@205;learner.step:kill@206");
     learn_until((learn_count / LEARN_ROUND + 10) * LEARN_ROUND);
     struct pawl_resume resume = learn_end();
     ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10);
@@ -254,8 +260,103 @@ START_TEST(a_learner_that_dies_with_parameters_that_are_none_is_followed_by_a_go
 }
 END_TEST
 
+#define MIRRORED_CONFIG                                                                        \
+    "[policy]\ntype = \"sac\"\n"                                                               \
+    "[policy.sac]\nhidden = [8]\nlatent_dim = 8\n"                                             \
+    "[learner]\nbatch_size = 4\nlearning_starts = 10\nmirror_updates = 1\n"                    \
+    "[checkpoint]\nperiod_s = 3600\n"
+
+/* Goes on, ends, and has made all updates that were earned, with numbers that are some. */
+static struct pawl_resume go_on(void)
+{
+    learn_until((learn_count / LEARN_ROUND + 10) * LEARN_ROUND);
+    struct pawl_resume resume = learn_end();
+    ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10);
+    return resume;
+}
+
+/* Before there is a good state: the state of update 40 is mirrored, that of 39 is beside it. */
+START_TEST(of_two_warm_states_the_one_that_has_numbers_is_gone_on_from)
+{
+    learn_begin(PROGRAM, MIRRORED_CONFIG);
+    die_with("learner.parameters:error=EDOM@40;learner.step:kill@41");
+    (void)go_on();
+    ck_assert_uint_eq(count_in("log.txt", "updates=39"), 1);
+    ck_assert_uint_eq(count_in("log.txt", "warm state passed over"), 1);
+    ck_assert_uint_eq(count_in("log.txt", "update cut short"), 0);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+/* It dies while the state that it has gone back to takes the place of the last but one: what is
+ * left is that of update 35, of which none is a number. */
+#define LEAVES_NOTHING "learner.parameters:error=EDOM@35;learner.mirror:kill@37"
+
+START_TEST(where_no_warm_state_is_of_use_the_newest_checkpoint_is)
+{
+    char wanted[64];
+    learn_begin(PROGRAM, MIRRORED_CONFIG);
+    learner_rig_start(&rig, NULL);
+    learn_until(8 * LEARN_ROUND);
+    uint64_t saved = learn_end().mark.update_count;
+    learn_resume();
+    die_with(LEAVES_NOTHING);
+    struct pawl_resume resume = go_on();
+    ck_assert_uint_eq(count_in("log.txt", "back to the newest checkpoint"), 1);
+    snprintf(wanted, sizeof(wanted), "checkpoints/%06u updates=%u", (unsigned)saved,
+             (unsigned)saved);
+    ck_assert_uint_ge(count_in("log.txt", wanted), 2); /* one when it was resumed */
+    ck_assert_uint_gt(resume.mark.draw_offset, 0);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+START_TEST(without_a_checkpoint_either_training_begins_again_and_says_so)
+{
+    learn_begin(PROGRAM, MIRRORED_CONFIG);
+    die_with(LEAVES_NOTHING);
+    struct pawl_resume resume = go_on();
+    ck_assert_uint_eq(count_in("log.txt", "training begins again"), 1);
+    ck_assert_uint_gt(resume.mark.draw_offset, 0);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+/* What the last update leaves is what a run would end with. */
+START_TEST(a_run_ends_with_numbers_that_are_some)
+{
+    learn_begin(PROGRAM, CONFIG);
+    learner_rig_start(&rig, "learner.parameters:error=EDOM@150");
+    learn_until(26 * LEARN_ROUND + 4); /* 160 steps: 150 updates */
+    LEARNER_RIG_UNTIL(&rig, count_in("log.txt", "parameters not published") > 0);
+    ck_assert_int_eq(learner_rig_stop(&rig), 0);
+    struct pawl_resume resume = learn_read_checkpoint();
+    ck_assert_uint_eq(resume.mark.update_count, 100);
+    ck_assert_uint_eq(count_in("log.txt", "last checkpoint not begun"), 1);
+    ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 1);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+/* The first checkpoint is due behind update 20. */
+START_TEST(what_is_no_number_is_not_saved_on_the_way_either)
+{
+    struct pawl_resume resume = run_with("learner.parameters:error=EDOM@20");
+    ck_assert_uint_eq(count_in("log.txt", "checkpoint not begun"), 1);
+    ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 1);
+    ck_assert_uint_eq(count_in("log.txt", "update cut short"), 0);
+    ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10);
+    learner_rig_close(&rig);
+}
+END_TEST
+
 #define FAULT_TESTS                                                                            \
-    , a_loss_that_is_none_costs_one_update,                                                    \
+    , of_two_warm_states_the_one_that_has_numbers_is_gone_on_from,                             \
+        where_no_warm_state_is_of_use_the_newest_checkpoint_is,                                \
+        without_a_checkpoint_either_training_begins_again_and_says_so,                         \
+        a_run_ends_with_numbers_that_are_some,                                                 \
+        what_is_no_number_is_not_saved_on_the_way_either,                                      \
+        a_loss_that_is_none_costs_one_update,                                                  \
         three_in_a_row_are_a_way_back_to_the_last_good_state_and_other_batches,                \
         a_run_resumed_soon_after_going_back_goes_on_from_the_good_state,                       \
         a_checkpoint_that_is_due_in_trouble_waits_for_its_end,                                 \

@@ -92,10 +92,9 @@ static inline void rig_close(struct rig *rig)
 }
 
 /* Saves and waits until old ones are removed too: DONE or FAILED; IDLE when begin refused. */
-static inline enum pawl_checkpoint_state rig_save(struct rig *rig, uint64_t step, double score,
-                                                  struct pawl_err *err)
+static inline enum pawl_checkpoint_state rig_save_filled(struct rig *rig, uint64_t step,
+                                                         double score, struct pawl_err *err)
 {
-    rig_fill(rig, step);
     if (pawl_checkpoint_begin(&rig->saver, step, score, rig->files, 3, 0, err) != 0)
         return PAWL_CHECKPOINT_IDLE;
     uint64_t deadline_ns = pawl_clock_now_ns() + 60 * PAWL_NS_PER_S;
@@ -104,6 +103,13 @@ static inline enum pawl_checkpoint_state rig_save(struct rig *rig, uint64_t step
     ck_assert_int_eq(pawl_checkpoint_wait(&rig->saver, deadline_ns, NULL),
                      PAWL_CHECKPOINT_IDLE);
     return state;
+}
+
+static inline enum pawl_checkpoint_state rig_save(struct rig *rig, uint64_t step, double score,
+                                                  struct pawl_err *err)
+{
+    rig_fill(rig, step);
+    return rig_save_filled(rig, step, score, err);
 }
 
 /* The files hold what rig_fill() put for the step, no other. */

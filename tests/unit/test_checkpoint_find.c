@@ -83,6 +83,29 @@ START_TEST(the_newest_valid_one_is_found_and_each_skipped_one_has_its_reason)
 }
 END_TEST
 
+START_TEST(what_has_a_number_that_is_not_finite_is_not_valid)
+{
+    const float bad[] = {NAN, INFINITY, -INFINITY};
+    make_run();
+    struct pawl_checkpoint_setup setup =
+        rig_setup(pawl_io_sys(), PAWL_IO_QUEUE_INLINE, scratch.path);
+    setup.cfg.keep_last = 10;
+    ck_assert_int_eq(rig_open(&rig, &setup, &err), 0);
+    for (uint64_t i = 0; i < 3; i++) {
+        rig_fill(&rig, 4 + i);
+        rig.numbers[RIG_FLOATS - 1] = bad[i];
+        ck_assert_int_eq(rig_save_filled(&rig, 4 + i, 1.0, &err), PAWL_CHECKPOINT_DONE);
+        ck_assert_int_eq(find(PAWL_CHECKPOINT_NEWEST_VALID), 0);
+        ck_assert_uint_eq(info.step, 3);
+        ck_assert_uint_eq(skip_count, i + 1);
+        ck_assert_ptr_nonnull(
+            strstr(skips[0], RIG_MOMENT ": w has a number that is not finite"));
+    }
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(strict_refuses_when_the_newest_is_not_valid)
 {
     make_run();
@@ -317,6 +340,7 @@ END_TEST
 
 PAWL_TEST_MAIN("checkpoint_find",
                the_newest_valid_one_is_found_and_each_skipped_one_has_its_reason,
+               what_has_a_number_that_is_not_finite_is_not_valid,
                strict_refuses_when_the_newest_is_not_valid, a_run_without_checkpoints_says_so,
                last_is_a_hint_and_other_names_are_no_checkpoints,
                a_folder_with_another_ones_number_is_refused_and_a_copy_elsewhere_is_not,

@@ -136,7 +136,8 @@ START_TEST(the_next_learner_goes_on_from_the_warm_state)
 
     open_on(&next, "cuda");
     update(&next, 1);
-    ck_assert(pawl_warm_get(&warm, PAWL_WARM_LATEST, state_of(&next, &bytes), &mark));
+    ck_assert(
+        pawl_warm_get(&warm, PAWL_WARM_LATEST, NULL, NULL, state_of(&next, &bytes), &mark));
     sac_rig_restore(&next);
     update(&next, 4);
     update(&cpu, 9);

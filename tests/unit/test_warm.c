@@ -25,13 +25,20 @@ static void put(enum pawl_warm_kind kind, int value)
     pawl_warm_put(&warm, kind, block, &mark);
 }
 
+static bool is_not(void *arg, const void *at)
+{
+    return *(const unsigned char *)at != *(const unsigned char *)arg;
+}
+
+static unsigned char unsound; /* a block of it is of no use */
+
 /* What a learner after this one finds; 0: nothing. */
 static uint64_t find(enum pawl_warm_kind kind)
 {
     ck_assert_msg(pawl_warm_attach(&next, warm.segment.fd, 0, BLOCK_BYTES, &err) == 0, "%s",
                   err.text);
     mark = (struct pawl_warm_mark){0};
-    bool is_there = pawl_warm_get(&next, kind, got, &mark);
+    bool is_there = pawl_warm_get(&next, kind, is_not, &unsound, got, &mark);
     pawl_warm_close(&next);
     for (size_t i = 0; is_there && i < BLOCK_BYTES; i++)
         ck_assert_uint_eq(got[i], mark.update_count);
@@ -88,6 +95,20 @@ START_TEST(a_slot_with_a_wrong_checksum_does_not_count)
 }
 END_TEST
 
+START_TEST(a_block_of_no_use_is_passed_over_and_not_copied)
+{
+    make();
+    put(PAWL_WARM_LATEST, 1);
+    put(PAWL_WARM_LATEST, 2);
+    unsound = 2;
+    ck_assert_uint_eq(find(PAWL_WARM_LATEST), 1);
+    put(PAWL_WARM_GOOD, 2);
+    memset(got, 7, sizeof(got));
+    ck_assert_uint_eq(find(PAWL_WARM_GOOD), 0);
+    ck_assert_uint_eq(got[0], 7);
+}
+END_TEST
+
 START_TEST(a_block_of_another_size_is_refused)
 {
     make();
@@ -111,5 +132,6 @@ END_TEST
 
 PAWL_TEST_MAIN("warm", a_new_one_has_nothing, the_next_learner_finds_what_was_put_last,
                the_kinds_do_not_touch_each_other, a_slot_that_was_being_written_does_not_count,
-               a_slot_with_a_wrong_checksum_does_not_count, a_block_of_another_size_is_refused,
-               a_slot_with_a_wrong_mark_does_not_count)
+               a_slot_with_a_wrong_checksum_does_not_count,
+               a_block_of_no_use_is_passed_over_and_not_copied,
+               a_block_of_another_size_is_refused, a_slot_with_a_wrong_mark_does_not_count)
