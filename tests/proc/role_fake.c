@@ -3,7 +3,6 @@
  * the environment variable FAKE, words like
  *
  *     actor0:exit=7      ends at once with this code, and the wish in the last line of its log
- *     actor:lazy         counts nothing
  *     actor:held         says that "the ring is full: waits for the learner", counts nothing
  *     actor:deaf         ignores stop and SIGTERM
  *     actor:mute         never says hello
@@ -167,7 +166,7 @@ static void work(void)
     uint32_t step = is_learner ? (uint32_t)PAWL_LEARNER_STAT_RECORDS_INGESTED
                                : (uint32_t)PAWL_ACTOR_STAT_ENV_STEPS;
     static bool is_done;
-    if (wish("lazy") >= 0 || wish("held") >= 0)
+    if (wish("held") >= 0)
         return;
     pawl_stats_add(&stats, step, 10);
     uint64_t count = atomic_load_explicit(&stats.words[step], memory_order_relaxed);
