@@ -82,6 +82,10 @@ START_TEST(three_in_a_row_are_a_way_back_to_the_last_good_state_and_other_batche
     ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 1);
     ck_assert_uint_gt(resume.mark.draw_offset, 0);
     ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10); /* made up for */
+    learn_resume(); /* with other batches still */
+    learner_rig_start(&rig, NULL);
+    learn_until(720);
+    ck_assert_uint_eq(learn_end().mark.draw_offset, resume.mark.draw_offset);
     learner_rig_close(&rig);
 }
 END_TEST

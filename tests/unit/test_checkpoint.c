@@ -445,6 +445,37 @@ START_TEST(while_the_folder_cannot_be_made_durable_leftovers_stay)
 }
 END_TEST
 
+/* Checksums are made a slice a turn. */
+START_TEST(a_save_that_failed_amid_its_checksums_leaves_the_next_one_right)
+{
+    static unsigned char bytes[3 << 20];
+    const struct iovec part = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+    const struct pawl_checkpoint_file file = {.path = "bytes", .parts = &part, .part_count = 1};
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    open_rig(&setup);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)(i * i >> 7);
+    ck_assert_int_eq(pawl_fault_arm("checkpoint.write:error=EIO@1", &err), 0);
+    for (uint64_t step = 1; step <= 2; step++) {
+        enum pawl_checkpoint_state state;
+        err = (struct pawl_err){0};
+        ck_assert_int_eq(
+            pawl_checkpoint_begin(&rig.saver, step, NAN, &file, 1, pawl_clock_now_ns(), &err),
+            0);
+        while ((state = pawl_checkpoint_poll(&rig.saver, &err)) == PAWL_CHECKPOINT_BUSY)
+            continue;
+        ck_assert_int_eq(state, step == 1 ? PAWL_CHECKPOINT_FAILED : PAWL_CHECKPOINT_DONE);
+    }
+    pawl_fault_disarm();
+    struct pawl_checkpoint_info info;
+    newest(&info);
+    ck_assert_uint_eq(info.step, 2);
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(a_file_that_cannot_be_removed_is_a_warning)
 {
     scratch_open(&scratch);
@@ -468,6 +499,7 @@ END_TEST
         a_step_that_fails_leaves_older_ones_and_three_in_a_row_are_told,                       \
         a_link_that_cannot_be_replaced_is_a_warning, what_cannot_be_removed_is_removed_later,  \
         a_file_that_cannot_be_removed_is_a_warning,                                            \
+        a_save_that_failed_amid_its_checksums_leaves_the_next_one_right,                       \
         while_the_folder_cannot_be_made_durable_leftovers_stay,
 #else
 #define FAULT_TESTS
