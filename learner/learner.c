@@ -354,6 +354,17 @@ static int update(struct pawl_learner *learner, struct pawl_err *err)
     return pawl_training_update(&learner->training, err);
 }
 
+/* Lines that wait until what was cut off is so for good are written now, if the disk answers.
+ */
+static void write_waiting_lines(struct pawl_learner *learner)
+{
+    uint64_t deadline_ns = pawl_clock_now_ns() + PAWL_IO_QUEUE_CLOSE_NS;
+    while (pawl_linefile_is_waiting(&learner->ingest.book.episodes) &&
+           pawl_clock_now_ns() < deadline_ns)
+        pawl_keeper_wait(&learner->keeper, deadline_ns);
+    pawl_ingest_turn(&learner->ingest);
+}
+
 /* Saves what was learned, and says goodbye. */
 static int end(struct pawl_learner *learner, struct pawl_err *err)
 {
@@ -361,6 +372,7 @@ static int end(struct pawl_learner *learner, struct pawl_err *err)
     uint64_t now_ns = pawl_clock_now_ns();
     bool is_orphan = learner->phase == PAWL_LEARNER_ORPHAN;
 
+    write_waiting_lines(learner);
     pawl_log_info("ended", "steps=%" PRIu64 " episodes=%" PRIu64, steps,
                   learner->ingest.book.counts.episodes);
     if (learner->training.is_open &&
