@@ -113,8 +113,8 @@ static int add_sources(struct load *load, struct pawl_err *err)
     int code = add_source(load, "pretrained_model/model.safetensors", "model/", err);
     if (code == 0 && is_foreign)
         code = add_source_if_there(load, "algorithm/model.safetensors", "model/", err);
-    if (code == 0 && !is_foreign)
-        code = add_source(load, "training_state/pawl_state.safetensors", "pawl/", err);
+    if (code == 0)
+        code = add_source_if_there(load, "training_state/pawl_state.safetensors", "pawl/", err);
     return code != 0 ? code : add_optimizers(load, err);
 }
 
@@ -240,6 +240,63 @@ static int check(const struct load *load, const struct pawl_tensor *tensor,
     return 0;
 }
 
+/* Counters of another run, which a new one does not go on with. */
+static bool is_of_the_run(const struct load *load, const char *name)
+{
+    return load->origin == PAWL_CHECKPOINT_FOREIGN && strncmp(name, "pawl/", 5) == 0 &&
+           strncmp(name, PAWL_TRAINER_NORM, sizeof(PAWL_TRAINER_NORM) - 1) != 0;
+}
+
+static const struct source *own_state_of(const struct load *load)
+{
+    for (size_t i = 0; i < load->source_count; i++)
+        if (strcmp(load->sources[i].prefix, "pawl/") == 0)
+            return &load->sources[i];
+    return NULL;
+}
+
+static int refuse_norm(const struct load *load, const char *name, const char *how,
+                       struct pawl_err *err)
+{
+    return pawl_err_set(
+        err, EINVAL,
+        "%s: %s %s: its networks know no other numbers than they were made "
+        "with; leave policy.sac.observation_mean and _std out, and `pawl train` "
+        "takes them from there",
+        load->path, name, how);
+}
+
+/* What a checkpoint of ours normalises its inputs with is what this configuration does. */
+static int check_norm(const struct load *load, struct pawl_err *err)
+{
+    const struct source *state = own_state_of(load);
+    size_t count;
+    const struct pawl_tensor *tensors = load->trainer->ops->tensors(load->trainer, &count);
+    uint32_t here = 0, there = 0;
+
+    for (size_t i = 0; state && i < state->tensors.tensor_count; i++) {
+        char name[2 * PAWL_TENSOR_NAME_BYTES];
+        snprintf(name, sizeof(name), "pawl/%s", state->tensors.tensors[i].name);
+        there += strncmp(name, PAWL_TRAINER_NORM, sizeof(PAWL_TRAINER_NORM) - 1) == 0;
+    }
+    for (size_t i = 0; state && i < count; i++) {
+        const struct pawl_tensor *tensor = &tensors[i];
+        if (strncmp(tensor->name, PAWL_TRAINER_NORM, sizeof(PAWL_TRAINER_NORM) - 1) != 0)
+            continue;
+        here++;
+        const struct pawl_tensor *stored = find(load, tensor->name);
+        if (!stored)
+            return refuse_norm(load, tensor->name, "is not there, and here it is", err);
+        if (check(load, tensor, stored, err) != 0)
+            return -err->code;
+        if (memcmp(stored->data, tensor->data,
+                   pawl_tensor_count(tensor) * pawl_dtype_bytes(tensor->dtype)) != 0)
+            return refuse_norm(load, tensor->name, "has other numbers than here", err);
+    }
+    return here == there ? 0
+                         : refuse_norm(load, PAWL_TRAINER_NORM, "is there, and not here", err);
+}
+
 static void note_missing(struct pawl_checkpoint_loaded *loaded, const char *name)
 {
     size_t used = strlen(loaded->missing);
@@ -255,6 +312,8 @@ static int check_all(struct load *load, struct pawl_err *err)
     size_t count;
     const struct pawl_tensor *tensors = load->trainer->ops->tensors(load->trainer, &count);
     for (size_t i = 0; i < count; i++) {
+        if (is_of_the_run(load, tensors[i].name))
+            continue;
         const struct pawl_tensor *stored = find(load, tensors[i].name);
         bool is_needed =
             load->origin == PAWL_CHECKPOINT_OURS ||
@@ -300,7 +359,8 @@ static void copy_all(const struct load *load)
     const struct pawl_tensor *tensors = load->trainer->ops->tensors(load->trainer, &count);
     unsigned char *block = load->trainer->ops->state(load->trainer, &block_bytes);
     for (size_t i = 0; i < count; i++) {
-        const struct pawl_tensor *stored = find(load, tensors[i].name);
+        const struct pawl_tensor *stored =
+            is_of_the_run(load, tensors[i].name) ? NULL : find(load, tensors[i].name);
         size_t at = (size_t)((const unsigned char *)tensors[i].data - block);
         size_t byte_count = pawl_tensor_count(&tensors[i]) * pawl_dtype_bytes(tensors[i].dtype);
         if (stored && byte_count > 0)
@@ -371,6 +431,8 @@ int pawl_checkpoint_tree_load(struct pawl_io *io, const char *path,
         code = check_no_others(load, err);
     if (code == 0) /* tensors that are not stored keep what they have */
         code = trainer->ops->fetch(trainer, err);
+    if (code == 0 && origin == PAWL_CHECKPOINT_FOREIGN)
+        code = check_norm(load, err);
     if (code == 0) {
         copy_all(load);
         code = trainer->ops->restore(trainer, err);

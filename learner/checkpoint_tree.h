@@ -75,7 +75,8 @@ void pawl_checkpoint_tree_close(struct pawl_checkpoint_tree *tree);
 
 enum pawl_checkpoint_origin {
     PAWL_CHECKPOINT_OURS,    /* every tensor of the table, no other, pawl.json */
-    PAWL_CHECKPOINT_FOREIGN, /* LeRobot's: `_orig_mod.`, aliases, no pawl/ state */
+    PAWL_CHECKPOINT_FOREIGN, /* another run's, or LeRobot's: `_orig_mod.`, aliases, and of
+                                pawl/ at most what inputs are normalised with */
 };
 
 struct pawl_checkpoint_loaded {

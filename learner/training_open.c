@@ -102,9 +102,7 @@ static int take_up_first(struct pawl_training *training, struct pawl_warm_mark *
     *from = training->cfg->start_from;
     if (load_checkpoint(training, *from, PAWL_CHECKPOINT_FOREIGN, err) != 0)
         return pawl_err_wrap(err, "learner.start_from");
-    /* Updates of another run: they were not earned by steps of this one. */
-    mark->ratio_credit = (double)pawl_training_update_count(training);
-    return 0;
+    return 0; /* updates of another run are not counted */
 }
 
 /* The trainer as the run left it, and what the run owed it. */

@@ -123,6 +123,11 @@ static int load(uint32_t thread_count, struct pawl_err *err)
         dlclose(library);
         reason = "a BLAS without cblas_sgemm";
     }
+    if (asked)
+        return pawl_err_set(err, ENOENT,
+                            PAWL_BLAS_ENV "=%s is no BLAS library: %s; name one that is there, "
+                                          "or unset " PAWL_BLAS_ENV,
+                            asked, reason);
     return pawl_err_set(err, ENOENT, "no BLAS library: %s; as root: " INSTALL, reason);
 }
 

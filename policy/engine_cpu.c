@@ -8,6 +8,7 @@
 
 #include "policy/blas.h"
 #include "runtime/clock.h"
+#include "runtime/log.h"
 
 #define ALIGN_BYTES 64u
 
@@ -47,6 +48,16 @@ static int allocate(float **base, uint64_t float_count, struct pawl_err *err)
     return 0;
 }
 
+/* Once in a process: who has the wrong library has it for every engine. */
+static void warn_of(const struct pawl_blas *blas)
+{
+    static bool has_warned;
+    if (blas->warning && !has_warned)
+        pawl_log_warn("another BLAS library is better here", "library=%s reason=%s", blas->path,
+                      blas->warning);
+    has_warned = true;
+}
+
 int pawl_engine_cpu_open_with(struct pawl_engine **engine, const struct pawl_plan *plan,
                               const struct pawl_engine_setup *setup,
                               const struct pawl_cpu_kernels *kernels, struct pawl_err *err)
@@ -77,6 +88,8 @@ int pawl_engine_cpu_open_with(struct pawl_engine **engine, const struct pawl_pla
             return pawl_err_wrap(err, "open");
         }
     }
+    if (blas)
+        warn_of(blas);
     *engine = &cpu->engine;
     return 0;
 }

@@ -16,7 +16,9 @@
  *     model/NAME                        a parameter or target under LeRobot's name
  *     optimizer/OPT/state/I/exp_avg     Adam's moments of the I-th parameter of optimizer OPT,
  *               .../exp_avg_sq, /step   as LeRobot's files number them
- *     pawl/NAME                         what only Pawl has: counters
+ *     pawl/normalize_inputs.NAME        what inputs are normalised with: the parameters mean
+ *                                       nothing without it
+ *     pawl/NAME                         what else only Pawl has: counters of the run
  *
  * Thread safety: a trainer belongs to one thread.
  */
@@ -31,6 +33,7 @@
 #include "runtime/tensor.h"
 
 #define PAWL_TRAINER_FIGURES_MAX 32u
+#define PAWL_TRAINER_NORM        "pawl/normalize_inputs."
 
 struct pawl_trainer {
     const struct pawl_trainer_ops *ops;

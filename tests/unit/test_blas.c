@@ -6,6 +6,7 @@
 
 #include "policy/door_blas.h"
 #include "policy/engine_cpu.h"
+#include "support/log_file.h"
 #include "support/test.h"
 
 #define REFERENCE "/usr/lib/" PAWL_LIBRARY_ARCHITECTURE "/blas/libblas.so.3"
@@ -75,8 +76,11 @@ START_TEST(a_library_that_is_not_there_is_a_sentence)
     struct pawl_err err = {0};
     setenv(PAWL_BLAS_ENV, "/nowhere/libblas.so.3", 1);
     ck_assert_ptr_null(pawl_blas_open(1, &err));
-    ck_assert_ptr_nonnull(strstr(err.text, "/nowhere/libblas.so.3"));
-    ck_assert_ptr_nonnull(strstr(err.text, "apt install libopenblas0-openmp"));
+    ck_assert_ptr_eq(
+        strstr(err.text, PAWL_BLAS_ENV "=/nowhere/libblas.so.3 is no BLAS library: "),
+        err.text);
+    ck_assert_ptr_nonnull(
+        strstr(err.text, "; name one that is there, or unset " PAWL_BLAS_ENV));
 }
 END_TEST
 
@@ -120,6 +124,19 @@ static void check_that_an_engine_loads_a_blas(bool is_better, bool is_loaded)
     pawl_plan_close(plan);
 }
 
+START_TEST(an_engine_that_multiplies_by_reference_blas_says_so_once)
+{
+    setenv(PAWL_BLAS_ENV, REFERENCE, 1);
+    struct pawl_log_cfg log = quiet_cfg();
+    start(&log);
+    check_that_an_engine_loads_a_blas(true, true);
+    check_that_an_engine_loads_a_blas(true, true);
+    const char *said = stopped_file();
+    ck_assert_uint_eq(count_of(said, "warn learner another BLAS library is better here"), 1);
+    ck_assert_uint_eq(count_of(said, "apt install libopenblas0-openmp"), 1);
+}
+END_TEST
+
 START_TEST(an_engine_whose_kernels_are_better_needs_no_library)
 {
     check_that_an_engine_loads_a_blas(false, false);
@@ -133,4 +150,5 @@ PAWL_TEST_MAIN("blas", the_best_library_multiplies_and_says_what_it_is,
                reference_blas_works_and_is_warned_about_with_the_command_that_helps,
                a_library_that_is_not_there_is_a_sentence,
                a_library_is_wanted_where_kernels_are_not_better_for_more_threads_and_by_name,
+               an_engine_that_multiplies_by_reference_blas_says_so_once,
                an_engine_whose_kernels_are_better_needs_no_library)

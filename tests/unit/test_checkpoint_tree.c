@@ -400,11 +400,41 @@ START_TEST(a_foreign_one_has_compiled_names_aliases_and_no_state_of_ours)
     ck_assert_float_eq(fake.block.log_alpha[0], 16);
     ck_assert_uint_eq(loaded.counts.step, 41);
     ck_assert_uint_eq(loaded.counts.interaction_step, 0);
-    ck_assert_uint_eq(loaded.missing_count, 5); /* the optimizer's four, and pawl/ */
+    ck_assert_uint_eq(loaded.missing_count, 4); /* the optimizer's */
     ck_assert_ptr_nonnull(strstr(loaded.missing, "optimizer/critic/state/0/exp_avg, "));
     ck_assert_ptr_null(loaded.pawl_json);
 
     ck_assert_int_lt(load(scratch.path, PAWL_CHECKPOINT_OURS, &loaded), 0);
+    scratch_close(&scratch);
+}
+END_TEST
+
+/* A new run that begins with a run's checkpoint. */
+START_TEST(of_another_run_the_updates_are_not_taken_and_its_inputs_are_normalised_alike)
+{
+    static const char norm[] = "pawl/normalize_inputs.buffer_observation_state.mean";
+    struct pawl_checkpoint_loaded loaded;
+    scratch_open(&scratch);
+    make_fake(3);
+    const char *path = save(12);
+    make_fake(1);
+    ck_assert_msg(load(path, PAWL_CHECKPOINT_FOREIGN, &loaded) == 0, "%s", err.text);
+    ck_assert_uint_eq(loaded.missing_count, 0);
+    ck_assert_double_eq(fake.block.count, 100.0); /* as it was */
+    ck_assert_float_eq(fake.block.w[0], 3);
+
+    strcpy(fake.tensors[8].name, norm);
+    ck_assert_int_eq(load(path, PAWL_CHECKPOINT_FOREIGN, &loaded), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "mean is not there, and here it is: "));
+    path = save(13);
+    fake.block.count = 500.0;
+    ck_assert_int_eq(load(path, PAWL_CHECKPOINT_FOREIGN, &loaded), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "mean has other numbers than here: "));
+    fake.block.count = 100.0;
+    ck_assert_msg(load(path, PAWL_CHECKPOINT_FOREIGN, &loaded) == 0, "%s", err.text);
+    strcpy(fake.tensors[8].name, "pawl/update_count");
+    ck_assert_int_eq(load(path, PAWL_CHECKPOINT_FOREIGN, &loaded), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "pawl/normalize_inputs. is there, and not here: "));
     scratch_close(&scratch);
 }
 END_TEST
@@ -484,6 +514,7 @@ PAWL_TEST_MAIN(
     another_shape_or_dtype_or_a_number_that_is_none_is_refused_and_nothing_is_written,
     ours_has_every_tensor_and_no_other,
     a_foreign_one_has_compiled_names_aliases_and_no_state_of_ours,
+    of_another_run_the_updates_are_not_taken_and_its_inputs_are_normalised_alike,
     a_foreign_one_may_name_a_shared_tensor_as_we_do_not_and_keep_critics_apart,
     a_tensor_without_a_file_is_noticed_before_anything_is_saved,
     the_generators_are_the_mersenne_twister_of_the_seed)
