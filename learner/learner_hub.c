@@ -169,6 +169,12 @@ static int on_event(struct pawl_learner *learner, const struct pawl_peer_event *
     switch (event->kind) {
     case PAWL_PEER_OFFER:
         return on_offer(learner, event, err);
+    case PAWL_PEER_ALL: /* a checkpoint that cannot be gone on from is told before any actor
+                           comes */
+        if (!learner->setup.is_resumed || learner->ingest.is_begun ||
+            pawl_estate_find(&learner->estate, PAWL_TALLY_LABEL))
+            return 0;
+        return pawl_resume_find(&learner->resume, err);
     case PAWL_PEER_GONE:
         ring = pawl_ingest_find_ring(&learner->ingest, event->gone.id);
         if (ring) {
