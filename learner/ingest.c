@@ -7,6 +7,7 @@
 
 #include "runtime/fault.h"
 #include "runtime/log.h"
+#include "shm/copy.h"
 #include "shm/distance.h"
 #include "shm/record.h"
 
@@ -42,6 +43,7 @@ void pawl_ingest_close(struct pawl_ingest *ingest)
             close_ring(&ingest->rings[i]);
     pawl_dead_acks_close(&ingest->pasts);
     free(ingest->rings);
+    free(ingest->copy);
     pawl_book_close(&ingest->book);
     pawl_quarantine_close(&ingest->quarantine);
     pawl_tally_close(&ingest->tally);
@@ -120,6 +122,10 @@ static int take_spec(struct pawl_ingest *ingest, const struct pawl_segment *segm
     if (!reward || reward->dtype != PAWL_F32 || reward->rank != 0)
         return pawl_err_set(err, EINVAL, "its records have no field '%s' of one float32",
                             PAWL_RECORD_REWARD_NAME);
+    ingest->copy = malloc(spec.record_bytes);
+    if (!ingest->copy)
+        return pawl_err_set(err, ENOMEM, "no memory for a record of %" PRIu64 " bytes",
+                            spec.record_bytes);
     ingest->spec = spec;
     ingest->reward_offset = reward->offset_bytes;
     pawl_finite_make(&ingest->finite, &spec);
@@ -251,16 +257,22 @@ static int take_record(struct pawl_ingest *ingest, struct pawl_ingest_ring *ring
 
     uint64_t refused_count = ingest->book.counts.refused;
     float reward = 0.0f;
-    bool is_sound = record.bytes == ingest->spec.record_bytes &&
-                    pawl_finite_is(&ingest->finite, slot->data);
+    bool is_sound = record.bytes == ingest->spec.record_bytes;
+    const unsigned char *data = slot->data;
+    if (is_sound && ingest->cfg.sink.take) {
+        /* A writer with a fault could change it between this look at its numbers and the
+         * store's copy. */
+        pawl_copy_out(pawl_ring_copy_method(&ring->rx), ingest->copy, data, record.bytes);
+        data = ingest->copy;
+    }
+    is_sound = is_sound && pawl_finite_is(&ingest->finite, data);
     if (is_sound)
-        memcpy(&reward, slot->data + ingest->reward_offset, sizeof(reward));
-    int code =
-        pawl_book_take(&ingest->book, &ring->book, &record, slot->data, reward, is_sound, err);
+        memcpy(&reward, data + ingest->reward_offset, sizeof(reward));
+    int code = pawl_book_take(&ingest->book, &ring->book, &record, data, reward, is_sound, err);
     if (ingest->book.counts.refused != refused_count)
-        report_refused(ingest, ring, position, &record, slot->data);
+        report_refused(ingest, ring, position, &record, data);
     else if (code == 0 && ingest->cfg.sink.take)
-        ingest->cfg.sink.take(ingest->cfg.sink.arg, &record, slot->data, ring->book.lane_taken);
+        ingest->cfg.sink.take(ingest->cfg.sink.arg, &record, data, ring->book.lane_taken);
     return code;
 }
 

@@ -99,6 +99,7 @@ struct pawl_ingest {
     struct pawl_spec spec; /* no fields: no ring yet */
     struct pawl_finite finite;
     uint64_t reward_offset;
+    unsigned char *copy; /* of the record that is looked at, where a sink keeps it */
     struct pawl_ingest_ring *pending; /* whose batch could not be committed yet */
     bool is_begun;
     bool is_held; /* the last drain could not make something count */

@@ -806,8 +806,11 @@ static struct {
 static void sink(void *arg, const struct pawl_ring_record *record, const unsigned char *data,
                  uint32_t lane)
 {
-    (void)data;
+    const unsigned char *shared = (const unsigned char *)ingest.rings[0].segment.base;
     ck_assert_ptr_eq(arg, &sunk);
+    /* What has been looked at is kept: no memory that its writer can still change. */
+    ck_assert(data + record->bytes <= shared ||
+              data >= shared + ingest.rings[0].segment.total_bytes);
     ck_assert_uint_eq(pawl_tally_lane(&ingest.tally, lane)->lane, record->lane);
     ck_assert_uint_lt(sunk.count, 64);
     sunk.lane[sunk.count] = record->lane;
