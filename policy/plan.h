@@ -357,17 +357,6 @@ static inline struct pawl_view pawl_view_rows(struct pawl_view view, uint32_t fi
     return view;
 }
 
-/* One row: all from the first float of `first` to the last of `last`, which lies behind it. */
-static inline struct pawl_view pawl_view_span(struct pawl_view first, struct pawl_view last)
-{
-    uint64_t end = last.at + pawl_view_extent(last);
-    bool is_span = first.arena == last.arena && first.at < end && end - first.at < UINT32_MAX;
-    first.rows = 1;
-    first.cols = first.stride = is_span ? (uint32_t)(end - first.at) : 1;
-    first.at = is_span ? first.at : UINT64_MAX;
-    return first;
-}
-
 /* The view that lies in `to` as `view` lies in `from`: the gradient, moment or target of a
  * parameter, when all of them have one block each. It lies within both, or is impossible. */
 static inline struct pawl_view pawl_view_like(struct pawl_view view, struct pawl_view from,

@@ -542,7 +542,7 @@ START_TEST(twenty_updates_of_a_network_stay_together)
     setup();
     struct pawl_view none = {0}, w1 = state(HIDDEN, IN), b1 = state(1, HIDDEN);
     struct pawl_view gamma = state(1, HIDDEN), beta = state(1, HIDDEN), w2 = state(2, HIDDEN);
-    struct pawl_view b2 = state(1, 2), p = pawl_view_span(w1, b2);
+    struct pawl_view b2 = state(1, 2), p = whole(PAWL_STATE); /* all of them */
     struct pawl_view m = state(1, p.cols), v = give(state(1, p.cols), 0, 0);
     struct pawl_view target = state(1, p.cols), count = give(state(1, 1), 0, 0);
     struct pawl_view g = pawl_plan_new(plan, PAWL_WORK, 1, p.cols);
