@@ -135,9 +135,13 @@ static bool feed(uint64_t record_count, const char *what)
     return true;
 }
 
-/* A call by which the run is taken up: the supervisor starts the learner again. */
+/* A call by which the run is taken up: the supervisor starts the learner again. None behind
+ * the first record ends it. */
 static void start_again(const char *what)
 {
+    const struct pawl_ring_tx *tx = &rig.actors[0].producer.tx;
+    ck_assert_msg(!tx->ack || atomic_load(&tx->ack->tail) == 0, "%s: ended amid its work",
+                  what);
     ck_assert_msg(rig.learner.exit.signal == 0 && rig.learner.exit.code == 1,
                   "%s: signal %d, exit code %d", what, rig.learner.exit.signal,
                   rig.learner.exit.code);

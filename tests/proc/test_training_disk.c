@@ -76,13 +76,6 @@ START_TEST(a_full_disk_stops_nothing)
 }
 END_TEST
 
-START_TEST(calls_that_fail_stop_nothing)
-{
-    /* Not those by which it takes up the run; the log's are among them. */
-    live_through("io.before:error=EIO@400+;io.uring.op:error=EIO@60+", NULL);
-}
-END_TEST
-
 START_TEST(a_folder_that_becomes_read_only_stops_nothing)
 {
     live_through("io.write:error=EROFS@40+;io.uring.op:error=EROFS@60+",
@@ -118,7 +111,7 @@ START_TEST(the_last_checkpoint_of_a_run_is_tried_again)
 }
 END_TEST
 
-PAWL_TEST_MAIN("training_disk", a_full_disk_stops_nothing, calls_that_fail_stop_nothing,
+PAWL_TEST_MAIN("training_disk", a_full_disk_stops_nothing,
                a_folder_that_becomes_read_only_stops_nothing,
                at_an_orderly_end_a_disk_that_fails_is_an_error_and_the_last_checkpoint_stays,
                the_last_checkpoint_of_a_run_is_tried_again)
