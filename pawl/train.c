@@ -11,15 +11,23 @@
 #include "pawl/run.h"
 #include "pawl/start_from.h"
 
-/* Once more, on top of what the run begins with; says what that changed. */
-static int open_again(struct pawl_cli *cli, const char *path,
-                      const struct pawl_start_from *from, struct pawl_cfg **cfg)
+/* On top of what the run begins with; says what that changed. */
+static int open_new(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg)
 {
-    struct pawl_cfg *alone = *cfg;
-    int code = pawl_cli_open_cfg_on(cli, &from->base, path, cfg);
-    if (code == PAWL_EXIT_DONE && pawl_cfg_diff(alone, *cfg, cli->out) > 0)
+    static struct pawl_start_from from;
+    struct pawl_cfg *part;
+    struct pawl_err err = {0};
+    *cfg = NULL;
+    int code = pawl_cli_open_cfg_part(cli, path, &part);
+    if (code == PAWL_EXIT_DONE && pawl_start_from_read(&from, part, &err) != 0)
+        code = pawl_cli_fail(cli, PAWL_EXIT_USAGE, "%s", err.text);
+    if (code == PAWL_EXIT_DONE)
+        code = pawl_cli_open_cfg_on(cli, &from.base, path, cfg);
+    if (code == PAWL_EXIT_DONE && pawl_cfg_diff(part, *cfg, cli->out) > 0)
         fprintf(cli->out, "so says the checkpoint; a key that is given has the last word\n");
-    pawl_cfg_close(alone);
+    if (code == PAWL_EXIT_DONE)
+        code = pawl_cli_look(cli, *cfg);
+    pawl_cfg_close(part);
     return code;
 }
 
@@ -28,17 +36,9 @@ static int open_again(struct pawl_cli *cli, const char *path,
 static int run_file(struct pawl_cli *cli, const char *path, const char *resumed_path,
                     bool has_actors)
 {
-    static struct pawl_start_from from;
     struct pawl_cfg *cfg;
-    struct pawl_err err = {0};
-    int exit_code = pawl_cli_open_cfg(cli, path, &cfg);
-    if (exit_code == PAWL_EXIT_DONE && !resumed_path &&
-        pawl_start_from_read(&from, cfg, &err) != 0)
-        exit_code = pawl_cli_fail(cli, PAWL_EXIT_USAGE, "%s", err.text);
-    if (exit_code == PAWL_EXIT_DONE && from.base.word_count > 0)
-        exit_code = open_again(cli, path, &from, &cfg);
-    if (exit_code == PAWL_EXIT_DONE && !resumed_path)
-        exit_code = pawl_cli_look(cli, cfg);
+    int exit_code =
+        resumed_path ? pawl_cli_open_cfg(cli, path, &cfg) : open_new(cli, path, &cfg);
     if (exit_code == PAWL_EXIT_DONE) {
         const struct pawl_actor_cfg *actor = pawl_cfg_fields(cfg, &pawl_actor_table);
         const struct pawl_run_order order = {

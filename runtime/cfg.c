@@ -164,7 +164,7 @@ int pawl_cfg_open(struct pawl_cfg **cfg, const struct pawl_cfg_table *const *tab
         goto fail;
     }
     for (size_t i = 0; i < made->table_count; i++)
-        if (tables[i]->check)
+        if (tables[i]->check && !source->is_part)
             tables[i]->check(made);
 
     pawl_cfg_problems_sort(made);

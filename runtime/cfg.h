@@ -231,6 +231,9 @@ struct pawl_cfg_source {
     /* The file may have tables that are not in `tables`: a program reads its part of what
      * another one has checked as a whole, as the roles of a run do. */
     bool has_other_tables;
+
+    /* Not all values are in yet: what keys demand of each other is not looked at. */
+    bool is_part;
 };
 
 /* 0: all values are in. -EINVAL: the configuration has problems and *cfg holds them (and

@@ -158,7 +158,9 @@ const struct pawl_cfg_table *pawl_cli_table(const struct pawl_cli *cli, const ch
  * close in all cases. */
 int pawl_cli_open_cfg(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg);
 
-/* The same on top of a base, which has to stay. */
+/* The same in two parts, where some values say on what base the others stand, which has to
+ * stay itself: the first looks at each key alone. */
+int pawl_cli_open_cfg_part(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg);
 int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
                          const char *path, struct pawl_cfg **cfg);
 

@@ -9,13 +9,8 @@
 
 #define JSON_BYTES_MAX ((size_t)64 << 20)
 
-int pawl_cli_open_cfg(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg)
-{
-    return pawl_cli_open_cfg_on(cli, NULL, path, cfg);
-}
-
-int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
-                         const char *path, struct pawl_cfg **cfg)
+static int open_cfg(struct pawl_cli *cli, const struct pawl_cfg_base *base, bool is_part,
+                    const char *path, struct pawl_cfg **cfg)
 {
     struct pawl_err err = {0};
     struct pawl_cfg_source source = {
@@ -24,6 +19,7 @@ int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
         .words = cli->overrides,
         .word_count = cli->override_count,
         .base = base,
+        .is_part = is_part,
     };
     *cfg = NULL;
     if (pawl_cfg_open(cfg, cli->program->tables, &source, &err) == 0)
@@ -32,6 +28,22 @@ int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
         return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
     pawl_cfg_problems_print(*cfg, cli->err);
     return PAWL_EXIT_USAGE;
+}
+
+int pawl_cli_open_cfg(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg)
+{
+    return open_cfg(cli, NULL, false, path, cfg);
+}
+
+int pawl_cli_open_cfg_part(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg)
+{
+    return open_cfg(cli, NULL, true, path, cfg);
+}
+
+int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
+                         const char *path, struct pawl_cfg **cfg)
+{
+    return open_cfg(cli, base, false, path, cfg);
 }
 
 int pawl_cli_look(struct pawl_cli *cli, struct pawl_cfg *cfg)

@@ -46,7 +46,7 @@
     ROW(EPISODES, "learner.episodes", COUNTER, "", "Episodes whose end has been taken in.")    \
     ROW(RECORDS_REFUSED, "learner.records_refused", COUNTER, "records", "Records that broke a rule.") \
     ROW(SEQUENCE_GAPS, "learner.sequence_gaps", COUNTER, "", "Places in a ring where records are missing.") \
-    ROW(UPDATES, "learner.updates", COUNTER, "", "Optimization steps.")                        \
+    ROW(UPDATES, "learner.updates", COUNTER, "", "Optimization steps; those that are done again after a kill or going back count again.") \
     ROW(UPDATES_SKIPPED, "learner.updates_skipped", COUNTER, "", "Updates cut short: a loss or gradient was not finite.") \
     ROW(ROLLBACKS, "learner.rollbacks", COUNTER, "", "Times that training went back to its last good state.") \
     ROW(UPDATES_OWED, "learner.updates_owed", GAUGE, "", "Updates behind the ratio that was asked for.") \

@@ -49,6 +49,21 @@ START_TEST(a_run_takes_what_its_configuration_does_not_say_from_the_checkpoint)
 }
 END_TEST
 
+/* The default of the one key would not go with the other that is given. */
+START_TEST(what_keys_demand_of_each_other_is_asked_of_the_checkpoints_values)
+{
+    char word[PATH_MAX + 128];
+    scratch_open(&scratch);
+    run(SMALL,
+        (const char *const[]){"policy.sac.num_critics=4", "policy.sac.hidden=[8]", NULL});
+    snprintf(word, sizeof(word), "learner.start_from=%s",
+             train_path(&train, "checkpoints/last"));
+    run(SMALL, (const char *const[]){word, "policy.sac.num_subsample_critics=3", NULL});
+    ck_assert(says(train_path(&train, "config.toml"), "num_subsample_critics = 3"));
+    scratch_close(&scratch);
+}
+END_TEST
+
 /* It has all keys by then, and the checkpoint may be gone. */
 START_TEST(a_resumed_run_goes_on_by_its_own_configuration)
 {
@@ -77,4 +92,5 @@ END_TEST
 
 PAWL_TEST_MAIN("start_from",
                a_run_takes_what_its_configuration_does_not_say_from_the_checkpoint,
+               what_keys_demand_of_each_other_is_asked_of_the_checkpoints_values,
                a_resumed_run_goes_on_by_its_own_configuration)
