@@ -390,8 +390,6 @@ static int learn_batch(struct sac_trainer *sac, const struct pawl_sampler *sampl
         code = run(sac, PAWL_SAC_CRITIC, err);
     if (code == 0 && has_choice)
         code = run(sac, PAWL_SAC_DISCRETE, err);
-    if (code == 0 && turn + 1 < (uint32_t)sac->cfg->utd_ratio)
-        code = run(sac, PAWL_SAC_TARGETS, err);
     if (code == 0)
         code = sac->engine->ops->finish(sac->engine, err);
     if (code != 0)
@@ -402,7 +400,10 @@ static int learn_batch(struct sac_trainer *sac, const struct pawl_sampler *sampl
                             steps->batch_count);
     if (has_choice)
         take_step(sac, &steps->discrete, report);
-    return 0;
+    /* Behind the last turn, and behind one that is not whole, the update does it. */
+    if (report->is_skipped || turn + 1 == (uint32_t)sac->cfg->utd_ratio)
+        return 0;
+    return run(sac, PAWL_SAC_TARGETS, err);
 }
 
 static int learn_actor(struct sac_trainer *sac, struct pawl_trainer_report *report,

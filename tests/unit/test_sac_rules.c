@@ -527,15 +527,33 @@ START_TEST(a_bad_batch_changes_nothing)
 }
 END_TEST
 
-START_TEST(no_step_behind_one_that_is_not_finite_is_made)
+/* What the discrete critic alone reads. */
+static void batch_without_a_penalty(struct sac_rig *at, struct pawl_batch *batch, uint64_t draw)
+{
+    sac_rig_noise_batch(at, batch, draw);
+    if (draw >= bad_draw)
+        sac_rig_row(at, batch, "extra.discrete_penalty", false, 2)[0] = NAN;
+}
+
+/* Targets follow each turn's steps once: what stands still at 1 they have reached by as many
+ * quarters of the way. */
+static void check_where_it_stops(void (*fill)(struct sac_rig *at, struct pawl_batch *batch,
+                                              uint64_t draw),
+                                 const float *made)
 {
     static const char *const steps[] = {
         "optimizer/critic/state/0/step", "optimizer/discrete_critic/state/0/step",
         "optimizer/actor/state/0/step", "optimizer/temperature/state/0/step"};
     static const float first[] = {4.0f, 4.0f, 1.0f, 1.0f};
 
-    OPEN(3, "policy.sac.utd_ratio=4");
-    rig.fill = poisoned_batch;
+    OPEN(3, "policy.sac.utd_ratio=4", "policy.sac.critic_lr=0",
+         "policy.sac.critic_target_update_weight=0.25");
+    set_all("model/critic_ensemble.critics.1.output_layer.bias", 1.0f);
+    set_all("model/critic_target.critics.1.output_layer.bias", 0.0f);
+    set_all("model/discrete_critic.output_layer.bias", 1.0f);
+    set_all("model/discrete_critic_target.output_layer.bias", 0.0f);
+    sac_rig_restore(&rig);
+    rig.fill = fill;
     bad_draw = 6; /* the third of the second update */
     sac_rig_update(&rig, &report);
     ck_assert(!report.is_skipped);
@@ -545,10 +563,20 @@ START_TEST(no_step_behind_one_that_is_not_finite_is_made)
     ck_assert(report.is_skipped);
     ck_assert(isnan(report.grad_norm));
     for (uint32_t i = 0; i < 4; i++)
-        ck_assert_msg(number(steps[i]) == (i < 2 ? 6.0f : 1.0f), "%s is %g", steps[i],
+        ck_assert_msg(number(steps[i]) == made[i], "%s is %g", steps[i],
                       (double)number(steps[i]));
+    ck_assert_float_eq_tol(number("model/critic_target.critics.1.output_layer.bias"),
+                           1.0f - powf(0.75f, made[0]), 1e-6f);
+    ck_assert_float_eq_tol(number("model/discrete_critic_target.output_layer.bias"),
+                           1.0f - powf(0.75f, made[1]), 1e-6f);
     ck_assert_uint_eq(rig.draw_count, 7);
     sac_rig_close(&rig);
+}
+
+START_TEST(no_step_behind_one_that_is_not_finite_is_made)
+{
+    check_where_it_stops(poisoned_batch, (float[]){6.0f, 6.0f, 1.0f, 1.0f});
+    check_where_it_stops(batch_without_a_penalty, (float[]){7.0f, 6.0f, 1.0f, 1.0f});
 }
 END_TEST
 
