@@ -20,8 +20,9 @@ struct join {
     char socket_folder[PATH_MAX];
     bool is_over;
     bool is_stopping;
-    bool is_run_over; /* nobody listens any more */
-    bool was_there;   /* an actor has been connected */
+    uint64_t asked_ns; /* when the first signal came; 0: none has */
+    bool is_run_over;  /* nobody listens any more */
+    bool was_there;    /* an actor has been connected */
     int exit_code;
     char failed_text[PAWL_ERR_TEXT_BYTES];
 };
@@ -111,10 +112,10 @@ static void on_signal(void *context, const struct pawl_loop_event *event)
 {
     struct join *join = context;
     (void)event;
-    if (join->is_stopping || pawl_supervise_alive_count(&join->set) == 0) {
+    if (pawl_run_is_asked_again(&join->asked_ns))
         end(join, PAWL_EXIT_FAILED, "ended at once by a second signal");
+    if (join->is_stopping || join->is_over)
         return;
-    }
     join->is_stopping = true;
     bool is_running = join->set.children[0].state == PAWL_CHILD_RUNNING;
     pawl_supervise_stop(&join->set, 0, pawl_clock_now_ns() + STOP_NS_MAX);

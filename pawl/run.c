@@ -98,17 +98,28 @@ void pawl_run_stop(struct pawl_run *run, int exit_code, uint32_t reason)
                                run->actors_deadline_ns);
 }
 
+bool pawl_run_is_asked_again(uint64_t *asked_ns)
+{
+    uint64_t now_ns = pawl_clock_now_ns();
+    if (*asked_ns == 0)
+        *asked_ns = now_ns;
+    return now_ns >= *asked_ns + PAWL_RUN_AGAIN_NS;
+}
+
 static void on_signal(void *context, const struct pawl_loop_event *event)
 {
     struct pawl_run *run = context;
     FILE *out = run->order.cli->out;
-    if (run->phase == PAWL_RUN_ON) {
+    bool is_first = run->asked_ns == 0;
+    bool is_again = pawl_run_is_asked_again(&run->asked_ns);
+    if (is_first) { /* also of a run that is ending by itself */
         fprintf(out, "stopping (SIG%s); once more ends it at once\n",
                 sigabbrev_np(event->signal));
         fflush(out);
         pawl_run_stop(run, PAWL_EXIT_INTERRUPTED, PAWL_STOP_ASKED);
-        return;
     }
+    if (!is_again)
+        return;
     pawl_run_fail(run, "supervisor", "ended at once by a second signal");
     run->is_hard = run->is_unclean = true;
     run->phase = PAWL_RUN_OVER;

@@ -21,11 +21,13 @@
 #include "shm/run_progress.h"
 
 #define PAWL_RUN_RUNTIME_NAME                                                                  \
-    "runtime"                    /* the folder of the run's socket, in the run folder          \
-                                  */
-#define PAWL_RUN_HUB_FD        3 /* under which a role has its connection to the hub */
-#define PAWL_RUN_LOCK_FD       4 /* the learner keeps the folder as long as it may write there */
-#define PAWL_RUN_STILL_NS      (3 * PAWL_NS_PER_S)
+    "runtime"               /* the folder of the run's socket, in the run folder               \
+                             */
+#define PAWL_RUN_HUB_FD   3 /* under which a role has its connection to the hub */
+#define PAWL_RUN_LOCK_FD  4 /* the learner keeps the folder as long as it may write there */
+#define PAWL_RUN_STILL_NS (3 * PAWL_NS_PER_S)
+/* `timeout` and shells send one wish twice: to the process, and to its group. */
+#define PAWL_RUN_AGAIN_NS      (PAWL_NS_PER_S / 2)
 #define PAWL_RUN_RESUMES_MAX   999u
 #define PAWL_RUN_LIVES_MAX     (1u << 20) /* of one child, until a run is resumed */
 #define PAWL_RUN_ROLE_ARGS_MAX 12
@@ -103,6 +105,7 @@ struct pawl_run {
     enum pawl_run_phase phase;
     int exit_code;
     uint32_t stop_reason;
+    uint64_t asked_ns; /* when the first signal came; 0: none has */
     uint64_t actors_deadline_ns, learner_deadline_ns;
     uint32_t last_learner_count; /* started while the run was ending */
     bool is_hard;                /* a second signal: nothing is waited for */
@@ -122,6 +125,10 @@ int pawl_run_do(const struct pawl_run_order *order);
 /* Asks everybody to end: first the actors, then the learner. A run that is ending does already.
  */
 void pawl_run_stop(struct pawl_run *run, int exit_code, uint32_t reason);
+
+/* Of a signal: whether it is another wish than the first, whose time is kept in *asked_ns (0:
+ * there has been none). Also for `pawl actor --join`. */
+bool pawl_run_is_asked_again(uint64_t *asked_ns);
 
 /* Ends the run when it cannot go on without those who are gone for good. */
 void pawl_run_check_children(struct pawl_run *run, int exit_code);

@@ -496,9 +496,32 @@ START_TEST(a_second_signal_ends_it_at_once)
     wait_for_start("learner", 1);
     ck_assert_int_eq(kill(run.pid, SIGINT), 0);
     wait_for_text(run.out, "once more ends it at once");
+    usleep(600000); /* sooner, it would be the first one's echo */
     ck_assert_int_eq(kill(run.pid, SIGTERM), 0);
     assert_end(&run, 1);
     assert_last_line(run.err, "pawl train: supervisor: ended at once by a second signal");
+    close_test();
+}
+END_TEST
+
+/* As `timeout` does: to the process, and then to all of its group. */
+START_TEST(signals_at_nearly_the_same_time_are_one_wish)
+{
+    struct pawl_process run, actor;
+    open_test("");
+    start(&run, "train", "run.toml", NULL);
+    wait_for_folder(&run);
+    wait_for_start("actor0", 1);
+    wait_for_start("learner", 1);
+    start(&actor, "actor", "--join", run_folder, NULL);
+    wait_for_start("actor1024", 1);
+    ck_assert_int_eq(kill(actor.pid, SIGTERM), 0);
+    ck_assert_int_eq(kill(actor.pid, SIGHUP), 0);
+    assert_end(&actor, 130);
+    ck_assert_int_eq(kill(run.pid, SIGTERM), 0);
+    ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
+    assert_end(&run, 130);
+    assert_exit_json(130, "interrupted", NULL);
     close_test();
 }
 END_TEST
@@ -642,7 +665,7 @@ PAWL_TEST_MAIN("train", a_run_that_reaches_its_goal_is_done_and_leaves_its_folde
                a_learner_killed_while_the_run_ends_is_started_once_more,
                a_learner_killed_before_the_actors_have_ended_is_started_once_more,
                a_learner_that_is_killed_each_time_fails_the_run,
-               a_second_signal_ends_it_at_once,
+               a_second_signal_ends_it_at_once, signals_at_nearly_the_same_time_are_one_wish,
                children_end_by_themselves_when_the_supervisor_is_killed,
                a_wrong_configuration_starts_nothing_and_makes_nothing,
                a_missing_program_is_named_before_anything_is_made,
