@@ -1,9 +1,10 @@
 /* blas.h: the matrix product of the best BLAS library of this machine, opened at run time.
  *
- *     if (pawl_blas_is_wanted(kernels, thread_count)) {
- *         blas = pawl_blas_open(thread_count, err);
+ *     pawl_blas_choose(&blas, kernels, thread_count, err);
+ *     if (blas)
  *         blas->sgemm(PAWL_BLAS_ROW_MAJOR, ...);
- *     }
+ *     else
+ *         kernels->product(&product, room);
  *
  * Nothing is linked: a program that computes nothing starts without it, and the settings that a
  * BLAS reads once, when it is loaded, are made before. OpenBLAS' OpenMP flavour comes first: of
@@ -39,7 +40,8 @@ enum pawl_blas_flavour {
     PAWL_BLAS_OPENBLAS_PTHREAD,
     PAWL_BLAS_OPENBLAS_SERIAL,
     PAWL_BLAS_OTHER,
-    PAWL_BLAS_REFERENCE, /* 15 times slower than the others */
+    PAWL_BLAS_REFERENCE, /* 35 times slower than OpenBLAS, six times than our plainest kernels
+                          */
 };
 
 struct pawl_blas {
@@ -56,13 +58,24 @@ struct pawl_blas {
                   float *c, int stride_c);
 };
 
-/* False: the products of these kernels are better. They are with AVX-512 and one thread: nine
- * tenths of OpenBLAS' time (bench_products). A library of the user's choice is always wanted.
- * The answer is the same for all the life of a process. */
-bool pawl_blas_is_wanted(const struct pawl_cpu_kernels *kernels, uint32_t thread_count);
+#define PAWL_BLAS_INSTALL "apt install libopenblas0-openmp" /* as root, for OpenBLAS */
+
+/* Whether a plan's products are to be this library's; NULL: there is none. With AVX-512 and one
+ * thread those of the kernels are better: nine tenths of OpenBLAS' time on Zen 4
+ * (bench_products). Reference BLAS is worse than any kernels. A library of the user's choice
+ * is always taken. */
+bool pawl_blas_is_taken(const struct pawl_blas *blas, const struct pawl_cpu_kernels *kernels,
+                        uint32_t thread_count);
+
+/* *blas is the library that is taken, opened; NULL: none, and products have one thread. An
+ * error only where the user's choice is no library. With the same arguments the answer is the
+ * same for all the life of a process. */
+int pawl_blas_choose(const struct pawl_blas **blas, const struct pawl_cpu_kernels *kernels,
+                     uint32_t thread_count, struct pawl_err *err);
 
 /* Opens it at the first call, and sets the number of threads at each; 0: as the environment has
- * it. NULL with *err set: there is none, and the text has the command that installs one. */
+ * it. NULL with *err set: there is none, and the text has the command that installs one; it
+ * stays so. */
 const struct pawl_blas *pawl_blas_open(uint32_t thread_count, struct pawl_err *err);
 
 /* For `pawl info`, after those of the torch door: loading a BLAS settles its threads. */

@@ -49,13 +49,19 @@ static int allocate(float **base, uint64_t float_count, struct pawl_err *err)
 }
 
 /* Once in a process: who has the wrong library has it for every engine. */
-static void warn_of(const struct pawl_blas *blas)
+static void warn_of(const struct pawl_blas *blas, uint32_t thread_count)
 {
     static bool has_warned;
-    if (blas->warning && !has_warned)
+    if (has_warned)
+        return;
+    has_warned = true;
+    if (blas && blas->warning)
         pawl_log_warn("another BLAS library is better here", "library=%s reason=%s", blas->path,
                       blas->warning);
-    has_warned = true;
+    if (!blas && thread_count > 1)
+        pawl_log_warn("learner.threads counts for nothing: without a BLAS library that is fast "
+                      "matrix products have one thread; as root: " PAWL_BLAS_INSTALL,
+                      "threads=%u", thread_count);
 }
 
 int pawl_engine_cpu_open_with(struct pawl_engine **engine, const struct pawl_plan *plan,
@@ -64,11 +70,8 @@ int pawl_engine_cpu_open_with(struct pawl_engine **engine, const struct pawl_pla
 {
     const struct pawl_blas *blas = NULL;
     *engine = NULL;
-    if (pawl_blas_is_wanted(kernels, setup->thread_count)) {
-        blas = pawl_blas_open(setup->thread_count, err);
-        if (!blas)
-            return pawl_err_wrap(err, "cpu engine");
-    }
+    if (pawl_blas_choose(&blas, kernels, setup->thread_count, err) != 0)
+        return pawl_err_wrap(err, "cpu engine");
 
     struct cpu_engine *cpu = calloc(1, sizeof(*cpu));
     if (!cpu)
@@ -88,8 +91,7 @@ int pawl_engine_cpu_open_with(struct pawl_engine **engine, const struct pawl_pla
             return pawl_err_wrap(err, "open");
         }
     }
-    if (blas)
-        warn_of(blas);
+    warn_of(blas, setup->thread_count);
     *engine = &cpu->engine;
     return 0;
 }

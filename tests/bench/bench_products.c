@@ -1,5 +1,5 @@
 /* bench_products.c: matrix products of a learner, by the kernels of this processor and by the
- * BLAS in turn, one thread: which of them pawl_blas_is_wanted() should choose.
+ * BLAS in turn, one thread: which of them pawl_blas_choose() should take.
  *
  *     product_nt_256_256_22_own_us      y (256, 256) = a (256, 22) b^T, median
  *     product_nt_256_256_22_blas_us
@@ -27,10 +27,11 @@ static const struct shape {
     char a, b;
     uint32_t m, n, k;
 } shapes[] = {
-    {'n', 't', 256, 256, 256}, {'n', 'n', 256, 256, 256}, {'t', 'n', 256, 256, 256},
-    {'n', 't', 256, 512, 22},  {'t', 'n', 512, 22, 256},  {'n', 't', 256, 8, 256},
-    {'n', 'n', 256, 4, 512},   {'n', 't', 64, 256, 256},  {'n', 'n', 64, 256, 256},
-    {'t', 'n', 256, 256, 64},  {'n', 't', 256, 512, 512}, {'n', 't', 256, 1024, 1024},
+    {'n', 't', 256, 256, 256},   {'n', 'n', 256, 256, 256},   {'t', 'n', 256, 256, 256},
+    {'n', 't', 256, 512, 22},    {'t', 'n', 512, 22, 256},    {'n', 't', 256, 8, 256},
+    {'n', 'n', 256, 4, 512},     {'n', 't', 64, 256, 256},    {'n', 'n', 64, 256, 256},
+    {'t', 'n', 256, 256, 64},    {'n', 't', 256, 512, 512},   {'n', 't', 256, 1024, 1024},
+    {'n', 'n', 256, 1024, 1024}, {'t', 'n', 1024, 1024, 256}, {'n', 'n', 256, 18, 256},
 };
 
 static void run_own(const struct shape *shape)
