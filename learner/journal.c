@@ -79,6 +79,19 @@ static void spoil(struct pawl_journal_state *state)
         state->next = state->durable;
 }
 
+/* The queue has lost the file: it is given up like one that a sync failed of, since a sync of
+ * what was written to it through another descriptor would say less. */
+static void check_slot(struct pawl_journal_state *state)
+{
+    if (state->slots_lost_count == state->queue.slots_lost_count)
+        return;
+    state->slots_lost_count = state->queue.slots_lost_count;
+    if (!state->is_open)
+        return;
+    state->is_open = false;
+    spoil(state);
+}
+
 /* What has failed in a chain, as a word; NULL: nothing. */
 static const char *find_failure(const struct pawl_journal_state *state, int *code,
                                 enum pawl_io_op_kind *kind)
@@ -299,15 +312,16 @@ static void begin_close(struct pawl_journal *journal, uint64_t now_ns)
 {
     struct pawl_journal_state *state = journal->state;
 
-    if (!state->is_open) {
+    if (state->is_open && !state->is_spoilt && state->durable < state->next)
+        add_op(state, PAWL_IO_OP_SYNC);
+    if (state->is_open)
+        add_op(state, PAWL_IO_OP_CLOSE);
+    if (state->is_spoilt && !state->has_synced)
+        add_op(state, PAWL_IO_OP_UNLINK);
+    if (state->op_count == 0) {
         forget_file(state);
         return;
     }
-    if (!state->is_spoilt && state->durable < state->next)
-        add_op(state, PAWL_IO_OP_SYNC);
-    add_op(state, PAWL_IO_OP_CLOSE);
-    if (state->is_spoilt && !state->has_synced)
-        add_op(state, PAWL_IO_OP_UNLINK);
     begin(journal, PAWL_JOURNAL_CHAIN_CLOSE, PAWL_IO_GO_ON_AFTER_FAILURE, now_ns);
 }
 
@@ -455,7 +469,8 @@ static bool look_is_over(struct pawl_journal *journal, uint64_t now_ns)
     if (!pawl_errand_poll(&state->errand) || now_ns < state->retry_ns)
         return false;
     if (!state->errand.state) {
-        (void)pawl_journal_begin_look(journal, NULL);
+        if (pawl_journal_begin_look(journal, &err) != 0)
+            note_failure(journal, &err, now_ns);
         return false;
     }
     if (pawl_journal_end_look(journal, &err) != 0)
@@ -471,6 +486,7 @@ void pawl_journal_poll(struct pawl_journal *journal, uint64_t now_ns)
         return;
     if (state->chain != PAWL_JOURNAL_CHAIN_NONE)
         finish(journal, now_ns);
+    check_slot(state);
     if (now_ns < state->retry_ns)
         return;
     state->op_count = 0;

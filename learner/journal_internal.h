@@ -49,6 +49,7 @@ struct pawl_journal_state {
     struct pawl_errand errand; /* which finds out */
     struct pawl_journal_found *found;
     struct pawl_io_queue queue;
+    uint64_t slots_lost_count; /* of the queue, when it was last looked at */
 
     struct pawl_journal_entry *entries; /* by age; the last one is written when has_file */
     uint32_t entry_count;

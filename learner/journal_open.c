@@ -143,7 +143,7 @@ static int take_file(struct pawl_journal_found *found, uint64_t sequence, bool i
 }
 
 /* All that waits for the disk, on whatever thread. */
-static int look(void *arg, struct pawl_err *err)
+static int read_folder(void *arg, struct pawl_err *err)
 {
     struct pawl_journal_found *found = arg;
     uint64_t *sequences = NULL;
@@ -179,13 +179,6 @@ static int make_found(struct pawl_journal *journal, struct pawl_err *err)
     return 0;
 }
 
-int pawl_journal_begin_look(struct pawl_journal *journal, struct pawl_err *err)
-{
-    struct pawl_journal_state *state = journal->state;
-    int code = make_found(journal, err);
-    return code ? code : pawl_errand_begin(&state->errand, look, state->found, err);
-}
-
 static void drop_found(struct pawl_journal_state *state)
 {
     if (!state->found)
@@ -195,6 +188,17 @@ static void drop_found(struct pawl_journal_state *state)
     free(state->found->entries);
     free(state->found);
     state->found = NULL;
+}
+
+int pawl_journal_begin_look(struct pawl_journal *journal, struct pawl_err *err)
+{
+    struct pawl_journal_state *state = journal->state;
+    int code = make_found(journal, err);
+    if (code == 0)
+        code = pawl_errand_begin(&state->errand, read_folder, state->found, err);
+    if (code != 0)
+        drop_found(state);
+    return code;
 }
 
 /* code: of the look. */
@@ -246,7 +250,7 @@ static int look_now(struct pawl_journal *journal, struct pawl_err *err)
     int code = make_found(journal, err);
     if (code != 0)
         return code;
-    code = look(journal->state->found, err);
+    code = read_folder(journal->state->found, err);
     take_found(journal, code);
     return code;
 }

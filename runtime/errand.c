@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "runtime/clock.h"
+#include "runtime/fault.h"
 
 struct pawl_errand_state {
     pthread_t thread;
@@ -43,7 +44,8 @@ static bool start_thread(struct pawl_errand_state *state)
 int pawl_errand_begin(struct pawl_errand *errand, int (*run)(void *arg, struct pawl_err *err),
                       void *arg, struct pawl_err *err)
 {
-    struct pawl_errand_state *state = calloc(1, sizeof(*state));
+    int fault = PAWL_FAULT_ERRNO("errand.begin");
+    struct pawl_errand_state *state = fault ? NULL : calloc(1, sizeof(*state));
     if (!state)
         return pawl_err_set(err, ENOMEM, "out of memory");
     pthread_condattr_t attr;

@@ -97,6 +97,7 @@ struct pawl_io_queue {
     unsigned op_count;
     enum pawl_io_failure failure;
     bool is_busy;
+    uint64_t slots_lost_count;        /* see pawl_io_queue_begin() */
     int fds[PAWL_IO_QUEUE_SLOTS_MAX]; /* behind the slots, where calls need them; -1: empty */
 
     char reason[160]; /* why this runner: one sentence, for `pawl info` and the log */
@@ -126,7 +127,11 @@ const char *pawl_io_queue_name(const struct pawl_io_queue *queue);
 
 /* Begins ops[0..op_count) and returns without waiting (the inline runner apart). The ops, their
  * names and bytes must stay as they are until pawl_io_queue_poll() says true. -EBUSY while a
- * chain is in flight. On failure nothing has run. */
+ * chain is in flight. On failure nothing has run.
+ *
+ * A submission that the kernel refuses, at the begin or amid a chain, costs the files that are
+ * open in slots: slots_lost_count has grown then, and who keeps files open from one chain to
+ * the next has to open them again. */
 int pawl_io_queue_begin(struct pawl_io_queue *queue, struct pawl_io_op *ops, unsigned op_count,
                         enum pawl_io_failure failure, struct pawl_err *err);
 

@@ -255,12 +255,14 @@ static int submit(struct pawl_io_queue *queue)
     unsigned first = uring->next;
 
     prepare_submission(queue);
-    PAWL_FAULT("io.uring.submit");
-    int submitted_count = io_uring_submit(&uring->ring);
+    int fault = PAWL_FAULT_ERRNO("io.uring.submit");
+    int submitted_count = fault ? -fault : io_uring_submit(&uring->ring);
     uring->submitted_count += submitted_count < 0 ? 0 : (unsigned)submitted_count;
     /* What the kernel did not take is still in the ring, and it would take that for a chain of
-     * its own, a rename without the write before it: such a ring is not used again. */
+     * its own, a rename without the write before it: such a ring is not used again, and what
+     * its slots hold is closed with it. */
     uring->is_cut_off = submitted_count < (int)(uring->next - first);
+    queue->slots_lost_count += uring->is_cut_off;
     return submitted_count < 0 ? submitted_count : 0;
 }
 

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <semaphore.h>
 
+#include "runtime/fault.h"
 #include "support/journal_rig.h"
+#include "support/scratch.h"
 #include "support/test.h"
 
 /* --- a disk that fails --- */
@@ -406,6 +408,83 @@ START_TEST(what_is_called_durable_in_a_file_that_was_full_is)
 }
 END_TEST
 
+#ifdef PAWL_FAULTS
+
+/* Six flushes over the kernel's own queue, of which the submission with this number is refused.
+ */
+static void refuse_submission(unsigned number)
+{
+    struct pawl_journal_cfg cfg = small_cfg();
+    struct scratch scratch;
+    char fault[64];
+    scratch_open(&scratch);
+    cfg.io = pawl_io_sys();
+    cfg.queue_kind = PAWL_IO_QUEUE_URING;
+    cfg.folder = scratch_path(&scratch, "replay");
+    open_store(500);
+    open_journal(&cfg);
+    snprintf(fault, sizeof(fault), "io.uring.submit:error=EAGAIN@%u", number);
+    ck_assert_int_eq(pawl_fault_arm(fault, NULL), 0);
+    for (int i = 0; i < 6; i++) {
+        put(10);
+        (void)pawl_journal_flush(&journal, pawl_clock_now_ns() + 20 * PAWL_NS_PER_S, NULL);
+    }
+    ck_assert_uint_ge(pawl_fault_passages("io.uring.submit"), number);
+    pawl_fault_disarm();
+    flush();
+    ck_assert_uint_le(journal.counts.failures, 1);
+    ck_assert_uint_eq(pawl_journal_durable_head(&journal), 60);
+    pawl_journal_close(&journal);
+    replay_rig_open(&other, 500);
+    ck_assert_int_eq(
+        pawl_journal_load(cfg.io, scratch_path(&scratch, "replay"), &other, 60, &loaded, NULL),
+        0);
+    ck_assert_uint_eq(loaded.frames, 60);
+    expect_same(0, 60);
+    pawl_replay_close(&replay);
+    pawl_replay_close(&other);
+    scratch_close(&scratch);
+}
+
+START_TEST(a_submission_that_the_kernel_refuses_costs_nothing)
+{
+    for (unsigned number = 1; number <= 8 && pawl_io_uring_works(NULL, 0); number++)
+        refuse_submission(number);
+}
+END_TEST
+
+START_TEST(a_look_at_the_folder_that_cannot_begin_is_told_and_begun_again)
+{
+    struct pawl_journal_cfg cfg = small_cfg();
+    cfg.is_looked_for_later = true;
+    open_disk();
+    open_store(500);
+    pawl_io_faulty_arm(&faulty, 1, EIO, PAWL_IO_ONCE);
+    open_journal(&cfg);
+    put(10);
+    while (journal.counts.failures == 0)
+        turn();
+    ck_assert_int_eq(pawl_fault_arm("errand.begin:error=ENOMEM@1", NULL), 0);
+    turn();
+    ck_assert_uint_eq(journal.counts.failures, 2);
+    ck_assert_int_eq(journal.failure.code, ENOMEM);
+    pawl_journal_poll(&journal, now_ns); /* within the period */
+    ck_assert_uint_eq(pawl_fault_passages("errand.begin"), 1);
+    pawl_fault_disarm();
+    while (pawl_journal_durable_head(&journal) < 10)
+        turn();
+    ck_assert_uint_eq(journal.counts.failures, 2);
+    close_all();
+}
+END_TEST
+
+#define FAULT_TESTS                                                                            \
+    , a_submission_that_the_kernel_refuses_costs_nothing,                                      \
+        a_look_at_the_folder_that_cannot_begin_is_told_and_begun_again
+#else
+#define FAULT_TESTS
+#endif
+
 PAWL_TEST_MAIN("journal_disk", a_full_disk_costs_nothing_once_it_has_room_again,
                what_left_the_window_before_there_was_room_is_counted,
                frames_of_a_failed_sync_are_written_again_elsewhere,
@@ -418,4 +497,4 @@ PAWL_TEST_MAIN("journal_disk", a_full_disk_costs_nothing_once_it_has_room_again,
                links_made_while_a_chunk_is_written_do_not_tear_it,
                a_flush_ends_at_its_deadline_though_the_disk_hangs,
                what_is_called_durable_in_a_file_that_was_full_is,
-               a_chunk_of_which_one_frame_was_lapped_is_dropped_too)
+               a_chunk_of_which_one_frame_was_lapped_is_dropped_too FAULT_TESTS)
