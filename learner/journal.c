@@ -121,6 +121,16 @@ static bool has_done(const struct pawl_journal_state *state, enum pawl_io_op_kin
     return false;
 }
 
+/* The new file begins with an empty chunk. */
+static void note_taken_back(struct pawl_journal_state *state)
+{
+    if (state->take_back_at == PAWL_REPLAY_NONE)
+        return;
+    state->offset_bytes += sizeof(state->chunk);
+    state->has_synced = true;
+    state->take_back_at = PAWL_REPLAY_NONE;
+}
+
 static void finish_file(struct pawl_journal *journal, uint64_t now_ns)
 {
     struct pawl_journal_state *state = journal->state;
@@ -135,6 +145,7 @@ static void finish_file(struct pawl_journal *journal, uint64_t now_ns)
         if (state->offset_bytes == 0) {
             state->offset_bytes = state->header_bytes;
             journal->counts.files++;
+            note_taken_back(state);
         }
         succeed(journal);
         return;
@@ -352,6 +363,11 @@ static void begin_file(struct pawl_journal *journal, uint64_t now_ns)
             pawl_journal_make_header(state->header, &journal->replay->spec,
                                      state->entries[state->entry_count - 1].sequence);
         add_write(state, state->header, state->header_bytes, 0);
+        if (state->take_back_at != PAWL_REPLAY_NONE) {
+            pawl_journal_make_chunk(&state->chunk, state->take_back_at, 0, 0,
+                                    state->header_bytes, NULL);
+            add_write(state, &state->chunk, sizeof(state->chunk), state->header_bytes);
+        }
         add_op(state, PAWL_IO_OP_SYNC);
         add_op(state, PAWL_IO_OP_SYNC_FOLDER);
     }
@@ -494,7 +510,7 @@ void pawl_journal_poll(struct pawl_journal *journal, uint64_t now_ns)
     bool is_full = state->offset_bytes >= state->cfg.file_bytes_max;
     if (state->has_file && (state->is_spoilt || is_full)) {
         begin_close(journal, now_ns);
-    } else if (is_chunk_due(journal, now_ns)) {
+    } else if (is_chunk_due(journal, now_ns) || state->take_back_at != PAWL_REPLAY_NONE) {
         if (!state->has_file || !state->is_open || !state->has_header)
             begin_file(journal, now_ns);
         else

@@ -27,7 +27,8 @@ struct pawl_journal_found {
     struct pawl_journal_entry *entries;
     uint32_t entry_count;
     char name[PAWL_JOURNAL_NAME_BYTES];
-    bool has_file, has_synced; /* as below */
+    bool has_file, has_synced; /* as below, as is take_back_at */
+    uint64_t take_back_at;
     uint64_t offset_bytes;
     uint64_t next; /* PAWL_REPLAY_NONE: no chunk anywhere */
     uint64_t next_sequence;
@@ -55,9 +56,9 @@ struct pawl_journal_state {
     uint32_t entry_count;
 
     /* The file that is written. */
-    bool has_file;   /* its name is in entries */
+    bool has_file;   /* it is the last of entries; made or about to be */
     bool is_open;    /* in the queue's slot */
-    bool has_header; /* durable, with its name */
+    bool has_header; /* durable, with its name and, where one is due, what it takes back */
     bool has_synced; /* chunks of it are durable */
     bool is_spoilt;  /* a sync of it failed: not to be used again */
     uint64_t offset_bytes;
@@ -66,6 +67,7 @@ struct pawl_journal_state {
     uint64_t durable;     /* first frame that a power cut could take */
     uint64_t hurry_until; /* frames below are to be durable soon */
     uint64_t keep_head;
+    uint64_t take_back_at; /* the next new file begins with that; PAWL_REPLAY_NONE: nothing */
     uint64_t next_sequence;
 
     enum pawl_journal_chain chain;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "learner/journal_internal.h"
 #include "runtime/clock.h"
@@ -22,23 +21,34 @@ struct pawl_journal_cfg pawl_journal_default_cfg(void)
     };
 }
 
+static int sync_folder(struct pawl_io *io, int folder)
+{
+    int code = pawl_io_sync_folder(io, folder);
+    /* Some file systems cannot sync a folder; they order such changes themselves. */
+    return code == -EINVAL || code == -EOPNOTSUPP ? 0 : code;
+}
+
+/* The folder may have been made by a learner that died before its name was durable. */
+static int make_folder(struct pawl_io *io, const char *path, struct pawl_err *err)
+{
+    const char *name;
+    int above = pawl_io_open_folder_of(io, path, &name, err);
+    if (above < 0)
+        return above;
+    int code = pawl_io_mkdir(io, above, name, 0700);
+    if (code == 0 || code == -EEXIST)
+        code = sync_folder(io, above);
+    pawl_io_close(io, above);
+    return code == 0 ? 0 : pawl_err_set(err, -code, "make %s: %s", path, strerror(-code));
+}
+
 static int open_folder(struct pawl_journal_found *found, struct pawl_err *err)
 {
-    struct pawl_io *io = found->io;
-    int flags = O_RDONLY | O_DIRECTORY;
-
-    found->folder_fd = pawl_io_open(io, PAWL_IO_CWD, found->folder, flags, 0);
-    if (found->folder_fd == -ENOENT) {
-        const char *name;
-        int above = pawl_io_open_folder_of(io, found->folder, &name, err);
-        if (above < 0)
-            return above;
-        int code = mkdir(found->folder, 0700) == 0 ? pawl_io_sync_folder(io, above) : -errno;
-        pawl_io_close(io, above);
-        if (code != 0 && code != -EINVAL && code != -EOPNOTSUPP)
-            return pawl_err_set(err, -code, "make %s: %s", found->folder, strerror(-code));
-        found->folder_fd = pawl_io_open(io, PAWL_IO_CWD, found->folder, flags, 0);
-    }
+    int code = make_folder(found->io, found->folder, err);
+    if (code != 0)
+        return code;
+    found->folder_fd =
+        pawl_io_open(found->io, PAWL_IO_CWD, found->folder, O_RDONLY | O_DIRECTORY, 0);
     if (found->folder_fd < 0)
         return pawl_err_set(err, -found->folder_fd, "open %s: %s", found->folder,
                             strerror(-found->folder_fd));
@@ -81,25 +91,31 @@ static int take_back(struct pawl_io *io, int fd, uint64_t head, uint64_t *end_by
 }
 
 /* Cuts the file, takes frames from `head` on back if there are any, and makes it durable as it
- * is. */
-static int settle(struct pawl_io *io, int fd, uint64_t size_bytes, uint64_t *end_bytes,
-                  uint64_t next, uint64_t head)
+ * is, with its name: its writer may have died before either was. */
+static int settle(struct pawl_journal_found *found, int fd, uint64_t size_bytes,
+                  uint64_t *end_bytes)
 {
+    struct pawl_io *io = found->io;
     int code = size_bytes > *end_bytes ? pawl_io_truncate(io, fd, *end_bytes) : 0;
-    if (code == 0 && next != PAWL_REPLAY_NONE && next > head)
-        code = take_back(io, fd, head, end_bytes);
-    return code == 0 ? pawl_io_sync(io, fd) : code;
+    if (code == 0 && found->next != PAWL_REPLAY_NONE && found->next > found->head)
+        code = take_back(io, fd, found->head, end_bytes);
+    if (code == 0)
+        code = pawl_io_sync(io, fd);
+    return code == 0 ? sync_folder(io, found->folder_fd) : code;
 }
 
 /* The last file is written on. One that the disk fails to make durable is not: what it holds is
- * written again, elsewhere. */
+ * written again, elsewhere, and so is what it was to take back. */
 static void go_on_with(struct pawl_journal_found *found, int code, uint64_t first,
                        uint64_t end_bytes)
 {
     if (code != 0) {
         pawl_log_warn("the replay's last file cannot be made durable, it is written again",
                       "file=%s/%s error=%s", found->folder, found->name, strerror(-code));
-        found->next = first;
+        if (found->next != PAWL_REPLAY_NONE && found->next > found->head)
+            found->take_back_at = found->head;
+        if (first < found->next)
+            found->next = first;
         return;
     }
     found->has_file = true;
@@ -107,39 +123,77 @@ static void go_on_with(struct pawl_journal_found *found, int code, uint64_t firs
     found->has_synced = found->entries[found->entry_count - 1].end != 0;
 }
 
+/* Made when its writer died: nothing is in it. */
+static int remove_torn(struct pawl_journal_found *found, struct pawl_err *err)
+{
+    int code = pawl_io_unlink(found->io, found->folder_fd, found->name);
+    return code == 0 ? 0
+                     : pawl_err_set(err, -code, "remove %s: %s", found->name, strerror(-code));
+}
+
+/* -ENODATA: its header is torn. */
+static int open_file(struct pawl_journal_found *found, uint64_t sequence, int flags,
+                     struct pawl_journal_reader *reader, struct pawl_err *err)
+{
+    pawl_journal_name(found->name, sequence);
+    int fd = pawl_io_open(found->io, found->folder_fd, found->name, flags, 0);
+    if (fd < 0)
+        return pawl_err_set(err, -fd, "open %s: %s", found->name, strerror(-fd));
+    int code = pawl_journal_reader_open(reader, found->io, fd, found->name, err);
+    if (code == 0 && pawl_spec_match(&found->spec, &reader->spec, err) != 0)
+        code = pawl_err_wrap(err, "%s is of another spec", found->name);
+    if (code != 0) {
+        pawl_journal_reader_close(reader);
+        pawl_io_close(found->io, fd);
+    }
+    return code;
+}
+
+static void close_file(struct pawl_journal_found *found, struct pawl_journal_reader *reader)
+{
+    int fd = reader->fd;
+    pawl_journal_reader_close(reader);
+    pawl_io_close(found->io, fd);
+}
+
+/* Removes the newest files of which the header is torn: the one to be settled comes last then.
+ */
+static int find_last(struct pawl_journal_found *found, const uint64_t *sequences,
+                     uint32_t *count, struct pawl_err *err)
+{
+    while (*count > 0) {
+        struct pawl_journal_reader reader = {0};
+        int code = open_file(found, sequences[*count - 1], O_RDONLY, &reader, err);
+        if (code == 0)
+            close_file(found, &reader);
+        if (code != -ENODATA)
+            return code;
+        code = remove_torn(found, err);
+        if (code != 0)
+            return code;
+        --*count;
+    }
+    return 0;
+}
+
 static int take_file(struct pawl_journal_found *found, uint64_t sequence, bool is_last,
                      struct pawl_err *err)
 {
-    struct pawl_io *io = found->io;
     struct pawl_journal_reader reader = {0};
     struct pawl_journal_entry entry = {.sequence = sequence};
-    struct pawl_err why = {0};
+    uint64_t first, end_bytes;
 
-    pawl_journal_name(found->name, sequence);
-    int fd = pawl_io_open(io, found->folder_fd, found->name, is_last ? O_RDWR : O_RDONLY, 0);
-    if (fd < 0)
-        return pawl_err_set(err, -fd, "open %s: %s", found->name, strerror(-fd));
-    int code = pawl_journal_reader_open(&reader, io, fd, found->name, &why);
-    if (code == 0 && pawl_spec_match(&found->spec, &reader.spec, &why) != 0)
-        code = pawl_err_wrap(&why, "%s is of another spec", found->name);
-    if (code == 0) {
-        uint64_t first, end_bytes;
-        code = scan(found, &reader, is_last, &entry, &first, &end_bytes, &why);
-        if (code == 0)
-            found->entries[found->entry_count++] = entry;
-        if (code == 0 && is_last) {
-            int settled =
-                settle(io, fd, reader.size_bytes, &end_bytes, found->next, found->head);
-            go_on_with(found, settled, first, end_bytes);
-        }
-    } else if (code == -ENODATA) { /* made when its writer died: nothing is in it */
-        code = pawl_io_unlink(io, found->folder_fd, found->name);
-        if (code != 0)
-            pawl_err_set(&why, -code, "remove %s: %s", found->name, strerror(-code));
-    }
-    pawl_journal_reader_close(&reader);
-    pawl_io_close(io, fd);
-    return code == 0 ? 0 : pawl_err_set(err, -code, "%s", why.text);
+    int code = open_file(found, sequence, is_last ? O_RDWR : O_RDONLY, &reader, err);
+    if (code != 0)
+        return code == -ENODATA ? remove_torn(found, err) : code;
+    code = scan(found, &reader, is_last, &entry, &first, &end_bytes, err);
+    if (code == 0)
+        found->entries[found->entry_count++] = entry;
+    if (code == 0 && is_last)
+        go_on_with(found, settle(found, reader.fd, reader.size_bytes, &end_bytes), first,
+                   end_bytes);
+    close_file(found, &reader);
+    return code;
 }
 
 /* All that waits for the disk, on whatever thread. */
@@ -155,10 +209,12 @@ static int read_folder(void *arg, struct pawl_err *err)
     int code = open_folder(found, err);
     if (code == 0)
         code = pawl_journal_list(found->io, found->folder_fd, &sequences, &count, err);
-    for (uint32_t i = 0; code == 0 && i < count; i++) {
-        code = take_file(found, sequences[i], i + 1 == count, err);
-        found->next_sequence = sequences[i] + 1;
+    if (code == 0 && count > 0) {
+        found->next_sequence = sequences[count - 1] + 1;
+        code = find_last(found, sequences, &count, err);
     }
+    for (uint32_t i = 0; code == 0 && i < count; i++)
+        code = take_file(found, sequences[i], i + 1 == count, err);
     free(sequences);
     return code;
 }
@@ -173,6 +229,7 @@ static int make_found(struct pawl_journal *journal, struct pawl_err *err)
                                          .spec = journal->replay->spec,
                                          .head = journal->replay->head,
                                          .folder_fd = -1,
+                                         .take_back_at = PAWL_REPLAY_NONE,
                                          .next = PAWL_REPLAY_NONE};
     snprintf(found->folder, sizeof(found->folder), "%s", state->folder);
     state->found = found;
@@ -215,6 +272,7 @@ static void take_found(struct pawl_journal *journal, int code)
         memcpy(state->name, found->name, sizeof(state->name));
         state->has_file = state->has_header = found->has_file;
         state->has_synced = found->has_synced;
+        state->take_back_at = found->take_back_at;
         state->offset_bytes = found->offset_bytes;
         state->next_sequence = found->next_sequence;
         state->next = found->next == PAWL_REPLAY_NONE ? pawl_replay_first(replay) : found->next;
@@ -269,7 +327,7 @@ int pawl_journal_open(struct pawl_journal *journal, const struct pawl_journal_cf
         return pawl_err_set(err, ENOMEM, "no memory for the replay's journal");
     state->cfg = *cfg;
     state->folder_fd = -1;
-    state->keep_head = PAWL_REPLAY_NONE;
+    state->keep_head = state->take_back_at = PAWL_REPLAY_NONE;
     snprintf(state->folder, sizeof(state->folder), "%s", cfg->folder);
     state->cfg.folder = state->folder;
     if (pawl_io_queue_open(&state->queue, cfg->io, cfg->queue_kind, err) != 0)

@@ -59,10 +59,13 @@ static int sync_folder(int fd, const char *made_path, struct pawl_err *err)
                         strerror(-code));
 }
 
-static int sync_folder_of(const char *made_path, struct pawl_err *err)
+/* Of the path's first `length` bytes, which are shorter than PATH_MAX. */
+static int sync_folder_of(const char *path, size_t length, struct pawl_err *err)
 {
     const char *name;
+    char made_path[PATH_MAX];
     struct pawl_err unread = {0};
+    snprintf(made_path, sizeof(made_path), "%.*s", (int)length, path);
     int fd = pawl_io_open_folder_of(pawl_io_sys(), made_path, &name, &unread);
     if (fd < 0)
         return 0; /* one may write into it and not read it */
@@ -71,11 +74,13 @@ static int sync_folder_of(const char *made_path, struct pawl_err *err)
     return status;
 }
 
-/* As `mkdir -p`: what is there already is fine. */
+/* As `mkdir -p`: what is there already is fine. The deepest of those may have been made by a
+ * process that died before its name was durable; who made the others has made folders in them
+ * since, and so had come further. */
 static int make_all(const char *path, struct pawl_err *err)
 {
     char part[PATH_MAX];
-    size_t length = strlen(path);
+    size_t length = strlen(path), there = 0;
     if (length >= sizeof(part))
         return pawl_err_set(err, ENAMETOOLONG, "make %.60s...: the path is too long", path);
     for (size_t i = 1; i <= length; i++) {
@@ -83,13 +88,20 @@ static int make_all(const char *path, struct pawl_err *err)
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0700) == 0) {
-            if (sync_folder_of(part, err) != 0)
-                return -err->code;
-        } else if (errno != EEXIST)
+        bool is_made = mkdir(part, 0700) == 0;
+        if (!is_made && errno != EEXIST)
             return pawl_err_set(err, errno, "make folder %s: %s", part, strerror(errno));
+        if (!is_made) {
+            there = i;
+            continue;
+        }
+        if (there > 0 && sync_folder_of(path, there, err) != 0)
+            return -err->code;
+        there = 0;
+        if (sync_folder_of(path, i, err) != 0)
+            return -err->code;
     }
-    return 0;
+    return there > 0 ? sync_folder_of(path, there, err) : 0;
 }
 
 /* --- the lock --- */
@@ -196,12 +208,11 @@ static int create_in(struct pawl_run_folder *folder, int dir_fd, const char *dir
     make_name(run_name, &local, name);
     snprintf(date_path, sizeof(date_path), "%s/%s", dir, date);
 
-    int status = 0;
-    if (mkdirat(dir_fd, date, 0700) == 0)
-        status = sync_folder(dir_fd, date_path, err);
-    else if (errno != EEXIST)
-        status = pawl_err_set(err, errno, "make folder %s: %s", date_path, strerror(errno));
     int date_fd, run_fd;
+    int status =
+        mkdirat(dir_fd, date, 0700) == 0 || errno == EEXIST
+            ? sync_folder(dir_fd, date_path, err)
+            : pawl_err_set(err, errno, "make folder %s: %s", date_path, strerror(errno));
     if (status == 0)
         status = open_checked(&date_fd, dir_fd, date, date_path, O_NOFOLLOW, err);
     if (status != 0)

@@ -216,6 +216,112 @@ START_TEST(what_a_resumed_run_has_taken_back_does_not_come_back)
 }
 END_TEST
 
+/* The newest file was just made when the first life ended; or the one that is to take back
+ * cannot be made durable. */
+static void take_back_after(bool is_newest_torn)
+{
+    const struct pawl_journal_cfg cfg = small_cfg();
+    open_disk();
+    open_store(500);
+    open_journal(&cfg);
+    put(150);
+    flush();
+    uint32_t count = file_count();
+    pawl_journal_close(&journal);
+    pawl_replay_close(&replay);
+    for (uint32_t i = count; i < count + 2 && is_newest_torn; i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "run/replay/%012u.journal", i);
+        int fd = pawl_io_open(&mem.io, PAWL_IO_CWD, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+        ck_assert_int_ge(fd, 0);
+        pawl_io_close(&mem.io, fd);
+    }
+    load(&mem.io, 500, 123);
+    replay = other;
+    other = (struct pawl_replay){.segment.fd = -1};
+    if (!is_newest_torn)
+        mem.fail_sync_at = mem.sync_count + 1;
+    open_journal(&cfg);
+    if (!is_newest_torn)
+        pawl_journal_poll(&journal, now_ns); /* there is nothing to write yet */
+    put(20);
+    ck_assert_uint_eq(file_count(), is_newest_torn ? count : count + 1);
+    pawl_journal_close(&journal);
+    pawl_io_mem_restart(&mem, PAWL_IO_CUT_SYNCED, 0);
+    load(&mem.io, 500, 143);
+    ck_assert_uint_eq(loaded.frames, 123);
+    ck_assert_uint_eq(loaded.empty, 20);
+    expect_same(0, 123);
+    pawl_replay_close(&other);
+    pawl_replay_close(&replay);
+    load(&mem.io, 500, 123);
+    replay = other;
+    other = (struct pawl_replay){.segment.fd = -1};
+    open_journal(&cfg);
+    put(40);
+    flush();
+    load(&mem.io, 500, 163);
+    ck_assert_uint_eq(loaded.frames, 163);
+    close_all();
+}
+
+START_TEST(frames_are_taken_back_though_the_newest_file_is_torn)
+{
+    take_back_after(true);
+}
+END_TEST
+
+START_TEST(frames_are_taken_back_though_the_last_file_cannot_be_made_durable)
+{
+    take_back_after(false);
+}
+END_TEST
+
+START_TEST(what_is_called_durable_is_in_a_file_whose_name_is)
+{
+    for (uint64_t n = 1; n <= 6; n++) {
+        const struct pawl_journal_cfg cfg = small_cfg();
+        open_disk();
+        open_store(500);
+        open_journal(&cfg);
+        put(10);
+        pawl_io_faulty_arm(&faulty, n, EIO, PAWL_IO_ONCE); /* one of the calls that make it */
+        turn();
+        pawl_journal_close(&journal);
+        pawl_io_faulty_arm(&faulty, 0, 0, PAWL_IO_ONCE);
+        open_journal(&cfg);
+        put(10);
+        flush();
+        uint64_t durable = pawl_journal_durable_head(&journal);
+        ck_assert_uint_eq(durable, 20);
+        pawl_journal_close(&journal);
+        pawl_io_mem_restart(&mem, PAWL_IO_CUT_SYNCED, n);
+        load(&mem.io, 500, durable);
+        ck_assert_uint_eq(loaded.frames, durable);
+        close_all();
+    }
+}
+END_TEST
+
+START_TEST(what_is_called_durable_is_in_a_folder_whose_name_is)
+{
+    const struct pawl_journal_cfg cfg = small_cfg();
+    open_disk();
+    int run = pawl_io_open(&mem.io, PAWL_IO_CWD, "run", O_RDONLY | O_DIRECTORY, 0);
+    ck_assert_int_eq(pawl_io_mkdir(&mem.io, run, "replay", 0700), 0); /* and killed */
+    pawl_io_close(&mem.io, run);
+    open_store(500);
+    open_journal(&cfg);
+    put(10);
+    flush();
+    pawl_journal_close(&journal);
+    pawl_io_mem_restart(&mem, PAWL_IO_CUT_SYNCED, 1);
+    load(&mem.io, 500, 10);
+    ck_assert_uint_eq(loaded.frames, 10);
+    close_all();
+}
+END_TEST
+
 START_TEST(any_call_may_fail_once_and_all_is_written_in_the_end)
 {
     const struct pawl_journal_cfg cfg = small_cfg();
@@ -491,6 +597,10 @@ PAWL_TEST_MAIN("journal_disk", a_full_disk_costs_nothing_once_it_has_room_again,
                a_file_that_cannot_be_made_durable_when_opened_is_written_again,
                a_power_cut_at_any_call_loses_nothing_that_was_durable,
                what_a_resumed_run_has_taken_back_does_not_come_back,
+               frames_are_taken_back_though_the_newest_file_is_torn,
+               frames_are_taken_back_though_the_last_file_cannot_be_made_durable,
+               what_is_called_durable_is_in_a_file_whose_name_is,
+               what_is_called_durable_is_in_a_folder_whose_name_is,
                any_call_may_fail_once_and_all_is_written_in_the_end,
                a_broken_disk_is_not_filled_with_files,
                a_chunk_that_was_lapped_while_it_was_written_is_dropped,

@@ -70,6 +70,30 @@ START_TEST(a_folder_that_was_made_survives_a_power_cut)
              (int)(strrchr(folder.path, '/') - folder.path), folder.path);
     snprintf(wanted, sizeof(wanted), "%s\n%s/a\n%s/a/runs\n%s\n", scratch.path, scratch.path,
              scratch.path, date_path);
+    const char *made = strchr(synced, '\n'); /* behind the folder that scratch.path is in */
+    ck_assert_str_eq(made ? made + 1 : synced, wanted);
+    pawl_run_folder_close(&folder);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_folder_whose_maker_may_have_died_is_made_durable_too)
+{
+    struct pawl_run_folder folder;
+    char wanted[4096], date_path[1024];
+    scratch_open(&scratch);
+    ck_assert_int_eq(mkdir(scratch_path(&scratch, "a"), 0700), 0);
+    synced[0] = '\0';
+    create(&folder, scratch_path(&scratch, "a/runs"), "demo");
+    pawl_run_folder_close(&folder);
+    ck_assert_ptr_eq(strstr(synced, scratch.path), synced);
+    ck_assert_int_eq(synced[strlen(scratch.path)], '\n');
+    synced[0] = '\0';
+    create(&folder, scratch_path(&scratch, "a/runs"), "demo");
+    snprintf(date_path, sizeof(date_path), "%.*s",
+             (int)(strrchr(folder.path, '/') - folder.path), folder.path);
+    snprintf(wanted, sizeof(wanted), "%s/a\n%s/a/runs\n%s\n", scratch.path, scratch.path,
+             date_path);
     ck_assert_str_eq(synced, wanted);
     pawl_run_folder_close(&folder);
     scratch_close(&scratch);
@@ -198,6 +222,7 @@ END_TEST
 
 PAWL_TEST_MAIN("run_folder", a_run_gets_a_folder_of_its_own_named_after_time_and_name,
                a_folder_that_was_made_survives_a_power_cut,
+               a_folder_whose_maker_may_have_died_is_made_durable_too,
                a_name_that_is_taken_is_never_used_again,
                a_folder_that_is_owned_is_refused_by_naming_its_owner,
                an_owner_that_was_killed_owns_nothing, a_folder_that_others_may_write_is_refused,
