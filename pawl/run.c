@@ -30,7 +30,7 @@ static bool is_joined_actor(const struct pawl_run *run, const struct pawl_hub_pe
             (peer->role == PAWL_ROLE_ACTOR && peer->index >= run->order.actor_count));
 }
 
-static uint32_t joined_count(const struct pawl_run *run)
+uint32_t pawl_run_joined_count(const struct pawl_run *run)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < run->hub.cfg.peer_count_max; i++)
@@ -41,7 +41,7 @@ static uint32_t joined_count(const struct pawl_run *run)
 void pawl_run_check_children(struct pawl_run *run, int exit_code)
 {
     const struct pawl_child *children = run->set.children;
-    uint32_t alive_count = joined_count(run);
+    uint32_t alive_count = pawl_run_joined_count(run);
     if (run->phase != PAWL_RUN_ON)
         return;
     for (uint32_t i = 1; i < run->set.child_count; i++)
@@ -66,7 +66,7 @@ static void check_phase(struct pawl_run *run)
         for (uint32_t i = 1; i < run->set.child_count; i++)
             if (is_running(run, i))
                 return;
-        if (joined_count(run) > 0 && pawl_clock_now_ns() < run->actors_deadline_ns)
+        if (pawl_run_joined_count(run) > 0 && pawl_clock_now_ns() < run->actors_deadline_ns)
             return;
         run->phase = PAWL_RUN_STOPPING_LEARNER;
         pawl_supervise_stop(&run->set, PAWL_RUN_LEARNER, run->learner_deadline_ns);

@@ -130,6 +130,9 @@ void pawl_run_stop(struct pawl_run *run, int exit_code, uint32_t reason);
  * there has been none). Also for `pawl actor --join`. */
 bool pawl_run_is_asked_again(uint64_t *asked_ns);
 
+/* Actors and bridges that take part and are not children of the run. */
+uint32_t pawl_run_joined_count(const struct pawl_run *run);
+
 /* Ends the run when it cannot go on without those who are gone for good. */
 void pawl_run_check_children(struct pawl_run *run, int exit_code);
 

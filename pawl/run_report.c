@@ -187,7 +187,7 @@ static void put_counts(struct pawl_json_writer *json, const struct pawl_run *run
                                         "actor.records_dropped", "learner.records_ingested",
                                         "learner.sequence_gaps", "learner.versions_published"};
     pawl_json_begin_object(json, "run");
-    put_sum(json, "env_steps", run, "actor.env_steps");
+    put_sum(json, "env_steps", run, "learner.steps_ingested");
     put_sum(json, "episodes", run, "actor.episodes");
     put_sum(json, "updates", run, "learner.updates");
     pawl_json_end(json);
@@ -246,6 +246,8 @@ void pawl_run_print_start(struct pawl_run *run)
                 run->cfg->steps);
     else
         fprintf(out, "; runs until Ctrl-C\n");
+    if (run->order.actor_count == 0)
+        fprintf(out, "            waits for actors: pawl actor --join=%s\n", run->folder.path);
     fflush(out);
 }
 
@@ -312,9 +314,11 @@ static char process_state(long pid)
 }
 
 /* What one child does instead of moving. */
-static void print_waiting(FILE *out, const struct pawl_child *child,
-                          const struct pawl_run_child *known, uint64_t now_ns)
+static void print_waiting(const struct pawl_run *run, uint32_t index, uint64_t now_ns)
 {
+    FILE *out = run->order.cli->out;
+    const struct pawl_child *child = &run->set.children[index];
+    const struct pawl_run_child *known = &run->children[index];
     fprintf(out, "%s ", child->name);
     if (child->state == PAWL_CHILD_QUARANTINED)
         fprintf(out, "died too often and is left alone");
@@ -333,6 +337,8 @@ static void print_waiting(FILE *out, const struct pawl_child *child,
         fprintf(out, "says: %s", known->waits_for);
     else if (known->state == PAWL_STATE_STARTING)
         fprintf(out, "is starting%s%s", known->waits_for[0] ? ": " : "", known->waits_for);
+    else if (run->order.actor_count == 0 && pawl_run_joined_count(run) == 0)
+        fprintf(out, "waits for actors: pawl actor --join=%s", run->folder.path);
     else
         fprintf(out, "(process %ld) %s and does not say for whom it waits",
                 (long)child->proc.pid,
@@ -345,7 +351,7 @@ void pawl_run_print_still(struct pawl_run *run, uint64_t still_ns, uint64_t now_
     fprintf(out, "nothing has moved for %.1f s: ", (double)still_ns / (double)PAWL_NS_PER_S);
     for (uint32_t i = 0; i < run->set.child_count; i++) {
         fprintf(out, i > 0 ? "; " : "");
-        print_waiting(out, &run->set.children[i], &run->children[i], now_ns);
+        print_waiting(run, i, now_ns);
     }
     fprintf(out, "\n");
 }
@@ -399,19 +405,22 @@ static void print_learned(const struct pawl_run *run)
     fputc('\n', out);
 }
 
+static const char *number_of(const struct pawl_run *run, const char *name,
+                             char text[PAWL_RUN_PROGRESS_TEXT_BYTES])
+{
+    return pawl_run_progress_number((double)pawl_run_figures_sum(&run->figures, name).count,
+                                    text);
+}
+
 void pawl_run_print_end(struct pawl_run *run)
 {
     struct pawl_cli *cli = run->order.cli;
     char steps[PAWL_RUN_PROGRESS_TEXT_BYTES], episodes[PAWL_RUN_PROGRESS_TEXT_BYTES];
     if (run->folder.is_open) {
-        fprintf(
-            cli->out, "%s after %.1f s: %s steps, %s episodes; %s\n", outcome_of(run),
-            (double)(pawl_clock_now_ns() - run->start_ns) / (double)PAWL_NS_PER_S,
-            pawl_run_progress_number(
-                (double)pawl_run_figures_sum(&run->figures, "actor.env_steps").count, steps),
-            pawl_run_progress_number(
-                (double)pawl_run_figures_sum(&run->figures, "actor.episodes").count, episodes),
-            run->folder.path);
+        fprintf(cli->out, "%s after %.1f s: %s steps, %s episodes; %s\n", outcome_of(run),
+                (double)(pawl_clock_now_ns() - run->start_ns) / (double)PAWL_NS_PER_S,
+                number_of(run, "learner.steps_ingested", steps),
+                number_of(run, "actor.episodes", episodes), run->folder.path);
         print_learned(run);
         fflush(cli->out);
     }
