@@ -25,7 +25,9 @@ void pawl_checkpoint_name(uint64_t step, char name[PAWL_CHECKPOINT_NAME_BYTES])
 
 bool pawl_checkpoint_is_busy(const struct pawl_checkpoint *saver)
 {
-    return saver->writer && (saver->writer->step != STEP_RESTING || saver->writer->folder < 0);
+    const struct pawl_checkpoint_writer *writer = saver->writer;
+    return writer &&
+           (writer->step != STEP_RESTING || writer->folder < 0 || writer->has_replaced);
 }
 
 bool pawl_checkpoint_is_durability_lost(const struct pawl_checkpoint *saver)
@@ -38,11 +40,15 @@ bool pawl_checkpoint_is_due(struct pawl_checkpoint *saver, uint64_t now_ns,
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
     const struct pawl_checkpoint_cfg *cfg = &writer->cfg;
-    if (writer->is_ended || writer->folder < 0) /* the result is to be taken first */
+    /* The result is to be taken first, and what was replaced to go. */
+    if (writer->is_ended || writer->folder < 0 || writer->has_replaced)
         return false;
-    if (saver->failures_in_row > 0 && now_ns != 0)
-        return !pawl_checkpoint_is_busy(saver) && now_ns >= writer->retry_ns;
-
+    if (saver->failures_in_row > 0) {
+        if ((now_ns != 0 ? now_ns : pawl_clock_now_ns()) < writer->retry_ns)
+            return false;
+        if (now_ns != 0)
+            return !pawl_checkpoint_is_busy(saver);
+    }
     if (writer->is_wanted)
         return !pawl_checkpoint_is_busy(saver);
     bool is_due = update_count > writer->begun_step &&
@@ -122,7 +128,7 @@ int pawl_checkpoint_begin(struct pawl_checkpoint *saver, uint64_t step, double s
                           uint64_t now_ns, struct pawl_err *err)
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
-    if (writer->step != STEP_RESTING || writer->is_ended || writer->folder < 0) {
+    if (pawl_checkpoint_is_busy(saver) || writer->is_ended) {
         saver->skipped_count++;
         return pawl_err_set(err, EBUSY, "a checkpoint is being written");
     }
@@ -139,8 +145,7 @@ int pawl_checkpoint_begin(struct pawl_checkpoint *saver, uint64_t step, double s
         return code;
 
     writer->is_replacing = entry != NULL;
-    writer->has_no_exchange = writer->has_replaced = false;
-    writer->is_wanted = false;
+    writer->has_no_exchange = false;
     writer->manifest.step = step;
     writer->manifest.rollback_count = writer->rollback_count;
     writer->manifest.score = score;
@@ -150,6 +155,7 @@ int pawl_checkpoint_begin(struct pawl_checkpoint *saver, uint64_t step, double s
     writer->retry_count = 0;
     writer->begun_step = step;
     writer->begun_ns = now_ns != 0 ? now_ns : writer->begun_ns;
+    saver->begun_ns = writer->begun_ns;
     writer->write_begun_ns = pawl_clock_now_ns();
     saver->warning[0] = '\0';
     begin_step(saver, STEP_MKDIR);
@@ -194,6 +200,8 @@ static void end_done(struct pawl_checkpoint *saver)
     struct pawl_checkpoint_writer *writer = saver->writer;
     writer->is_ended = true;
     writer->is_trash_due = true;
+    if (writer->manifest.rollback_count == writer->rollback_count)
+        writer->is_wanted = false;
     saver->done_count++;
     saver->failures_in_row = 0;
     saver->done_step = writer->manifest.step;
@@ -203,10 +211,9 @@ static void end_done(struct pawl_checkpoint *saver)
     writer->step = STEP_RESTING;
 }
 
-static void end_failed(struct pawl_checkpoint *saver)
+void pawl_checkpoint_note_unbegun(struct pawl_checkpoint *saver)
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
-    writer->is_ended = true;
     saver->failed_count++;
     saver->failures_in_row++;
     uint64_t pause_s = 1;
@@ -215,7 +222,13 @@ static void end_failed(struct pawl_checkpoint *saver)
     if (pause_s > BACK_OFF_S_MAX)
         pause_s = BACK_OFF_S_MAX;
     writer->retry_ns = pawl_clock_now_ns() + pause_s * PAWL_NS_PER_S;
-    writer->step = STEP_RESTING;
+}
+
+static void end_failed(struct pawl_checkpoint *saver)
+{
+    pawl_checkpoint_note_unbegun(saver);
+    saver->writer->is_ended = true;
+    saver->writer->step = STEP_RESTING;
 }
 
 /* The folder has its number. */
@@ -450,13 +463,17 @@ static enum pawl_checkpoint_state report(struct pawl_checkpoint *saver, struct p
 static bool turn_look(struct pawl_checkpoint *saver, uint64_t deadline_ns)
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
-    bool may_begin = !writer->is_ended && pawl_clock_now_ns() >= writer->retry_ns;
-    if (!writer->errand.state && may_begin)
-        (void)pawl_checkpoint_begin_look(saver, NULL);
-    if (!writer->errand.state || !pawl_errand_wait(&writer->errand, deadline_ns))
+    int code = 0;
+    if (!writer->errand.state && pawl_clock_now_ns() < writer->retry_ns)
         return false;
     writer->failure = (struct pawl_err){0};
-    if (pawl_checkpoint_end_look(saver, &writer->failure) != 0)
+    if (!writer->errand.state)
+        code = pawl_checkpoint_begin_look(saver, &writer->failure);
+    if (code == 0 && !pawl_errand_wait(&writer->errand, deadline_ns))
+        return false;
+    if (code == 0)
+        code = pawl_checkpoint_end_look(saver, &writer->failure);
+    if (code != 0)
         end_failed(saver);
     return true;
 }
@@ -489,6 +506,8 @@ enum pawl_checkpoint_state pawl_checkpoint_poll(struct pawl_checkpoint *saver,
 enum pawl_checkpoint_state pawl_checkpoint_wait(struct pawl_checkpoint *saver,
                                                 uint64_t deadline_ns, struct pawl_err *err)
 {
+    if (saver->writer->folder < 0)
+        saver->writer->retry_ns = 0;
     for (;;) {
         if (!turn(saver, 64 * CRC_SLICE_BYTES, deadline_ns))
             return PAWL_CHECKPOINT_BUSY;

@@ -81,6 +81,11 @@ struct pawl_checkpoint_setup {
      * up (torn, rotten, or not asked for): they may be replaced. */
     uint64_t step;
 
+    /* When the last one was begun that is committed, or the run, so that a writer that dies
+     * again and again saves at last. 0: now, at `step`. */
+    uint64_t begun_ns;
+    uint64_t begun_step;
+
     /* How often training has gone back to an earlier state, over all of the run: what was saved
      * after that is newer than what was saved before, whatever their steps. */
     uint64_t rollback_count;
@@ -122,6 +127,7 @@ struct pawl_checkpoint {
     uint64_t done_bytes; /* likewise, of all its files */
     uint64_t took_ns;    /* likewise, from begin until it was noticed */
     uint64_t done_ns;    /* likewise, when */
+    uint64_t begun_ns;   /* of the one under way or the last, by the owner's clock */
 
     /* What went wrong beside it: `last` could not be replaced, an old one not be removed. "":
      * nothing. The owner empties it when it has told; a save that begins does, too. */
@@ -137,9 +143,13 @@ int pawl_checkpoint_open(struct pawl_checkpoint *saver,
 
 /* Whether it is time, by [checkpoint] period_s and every_updates, whichever comes first, and
  * none is in flight (then it is counted as skipped). now_ns 0 (a deterministic run): time is
- * not looked at. While failures last the pause doubles from one second up to a minute. */
+ * not looked at but for the pause after a failure, which doubles from one second up to a
+ * minute. */
 bool pawl_checkpoint_is_due(struct pawl_checkpoint *saver, uint64_t now_ns,
                             uint64_t update_count);
+
+/* One that was due could not be begun: it counts as one that failed, and is_due() backs off. */
+void pawl_checkpoint_note_unbegun(struct pawl_checkpoint *saver);
 
 /* Training has gone back, so often in all. What was saved before may be of the state that it
  * went back from: a save is due as soon as none is in flight, and is the newest. */
@@ -147,7 +157,7 @@ void pawl_checkpoint_note_rollback(struct pawl_checkpoint *saver, uint64_t rollb
 
 /* Begins to save. The files' texts and bytes are borrowed until DONE or FAILED; a higher score
  * is better, NaN is none. One of the same step is replaced. -EBUSY while one is in flight
- * (counted as skipped). Nothing is allocated. */
+ * (counted as skipped), or one that was replaced is being removed. Nothing is allocated. */
 int pawl_checkpoint_begin(struct pawl_checkpoint *saver, uint64_t step, double score,
                           const struct pawl_checkpoint_file *files, size_t file_count,
                           uint64_t now_ns, struct pawl_err *err);
@@ -158,7 +168,7 @@ enum pawl_checkpoint_state pawl_checkpoint_poll(struct pawl_checkpoint *saver,
                                                 struct pawl_err *err);
 
 /* The same until it ends, or until deadline_ns (pawl_clock_now_ns()): BUSY then. For the end of
- * a run. */
+ * a run: the folder that could not be looked at is looked at again without a pause. */
 enum pawl_checkpoint_state pawl_checkpoint_wait(struct pawl_checkpoint *saver,
                                                 uint64_t deadline_ns, struct pawl_err *err);
 

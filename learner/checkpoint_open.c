@@ -102,9 +102,10 @@ static int open_folder(struct pawl_checkpoint_found *found, struct pawl_err *err
     if (run < 0)
         return pawl_err_set(err, -run, "open folder %s: %s", found->run_path, strerror(-run));
     int code = pawl_io_mkdir(io, run, PAWL_CHECKPOINT_FOLDER, 0777);
-    if (code == 0)
+    /* Who made it may have died, or failed, before its name was on the disk. */
+    if (code == 0 || code == -EEXIST)
         code = pawl_io_sync_folder(io, run);
-    else if (code == -EEXIST)
+    if (code == -EINVAL || code == -EOPNOTSUPP)
         code = 0;
     if (code == 0)
         code = found->folder =
@@ -167,19 +168,12 @@ static int make_found(struct pawl_checkpoint_writer *writer, struct pawl_err *er
     if (!found)
         return pawl_err_set(err, ENOMEM, "checkpoint: out of memory");
     *found = (struct pawl_checkpoint_found){.io = writer->io,
-                                            .step = writer->begun_step,
+                                            .step = writer->taken_step,
                                             .rollback_count = writer->rollback_count,
                                             .folder = -1};
     memcpy(found->run_path, writer->run_path, sizeof(found->run_path));
     writer->found = found;
     return 0;
-}
-
-int pawl_checkpoint_begin_look(struct pawl_checkpoint *saver, struct pawl_err *err)
-{
-    struct pawl_checkpoint_writer *writer = saver->writer;
-    int code = make_found(writer, err);
-    return code ? code : pawl_errand_begin(&writer->errand, look, writer->found, err);
 }
 
 static void drop_found(struct pawl_checkpoint_writer *writer)
@@ -191,6 +185,17 @@ static void drop_found(struct pawl_checkpoint_writer *writer)
     free(writer->found->entries);
     free(writer->found);
     writer->found = NULL;
+}
+
+int pawl_checkpoint_begin_look(struct pawl_checkpoint *saver, struct pawl_err *err)
+{
+    struct pawl_checkpoint_writer *writer = saver->writer;
+    int code = make_found(writer, err);
+    if (code == 0)
+        code = pawl_errand_begin(&writer->errand, look, writer->found, err);
+    if (code != 0)
+        drop_found(writer);
+    return code;
 }
 
 /* code: of the look. */
@@ -243,10 +248,12 @@ static int allocate(struct pawl_checkpoint *saver, const struct pawl_checkpoint_
     snprintf(writer->manifest.run, sizeof(writer->manifest.run), "%s", setup->run);
     memcpy(writer->manifest.spec_hash, setup->spec_hash, PAWL_SHA256_BYTES);
     writer->rollback_count = setup->rollback_count;
-    writer->begun_step = setup->step;
-    writer->begun_ns = pawl_clock_now_ns();
+    writer->taken_step = setup->step;
+    bool is_begun = setup->begun_ns != 0 && setup->begun_step < setup->step;
+    writer->begun_step = is_begun ? setup->begun_step : setup->step;
+    writer->begun_ns = setup->begun_ns != 0 ? setup->begun_ns : pawl_clock_now_ns();
     if (getrandom(&writer->nonce, sizeof(writer->nonce), GRND_NONBLOCK) < 0)
-        writer->nonce = writer->begun_ns; /* uniqueness is wanted, not secrecy */
+        writer->nonce = pawl_clock_now_ns(); /* uniqueness is wanted, not secrecy */
     return 0;
 }
 

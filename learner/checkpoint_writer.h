@@ -44,6 +44,7 @@ struct pawl_checkpoint_writer {
     struct pawl_checkpoint_entry *entries;
     size_t entry_count;
 
+    uint64_t taken_step;     /* which the run goes on from */
     uint64_t rollback_count; /* of what is begun from now on */
     bool is_wanted;          /* there is none with this count */
 

@@ -37,7 +37,7 @@
 #define PAWL_TALLY_STORES     2u /* the replay, and the one of demonstrations */
 #define PAWL_TALLY_NO_ENTRY   UINT32_MAX
 #define PAWL_TALLY_LABEL      "learner tally"
-#define PAWL_TALLY_LAYOUT     3u /* raised with every change of the structs below */
+#define PAWL_TALLY_LAYOUT     4u /* raised with every change of the structs below */
 
 /* Of the run, all learners together. */
 struct pawl_tally_totals {
@@ -83,9 +83,12 @@ struct pawl_tally_lane {
     uint32_t frame_step;
 };
 
-/* What checkpoints have of the replay and of the demonstrations: their journals keep it. */
+/* What checkpoints have of the replay and of the demonstrations: their journals keep it. And
+ * when the last one was begun, so that the next is not put off by each learner that dies. */
 struct pawl_tally_saved {
     uint64_t batch;
+    uint64_t update_count; /* of the last one; without one, what the run began with */
+    uint64_t begun_ns;     /* likewise, pawl_clock_now_ns(); 0: no learner has begun to learn */
     struct pawl_tally_saved_store {
         uint64_t is_known;  /* 0: there is no checkpoint */
         uint64_t head;      /* of the last one */
@@ -105,11 +108,11 @@ struct pawl_tally_shared {
 };
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a lock in an atomic is private to one process");
-_Static_assert(sizeof(struct pawl_tally_totals) == 88, "layout 3");
-_Static_assert(sizeof(struct pawl_tally_ring) == 40, "layout 3");
-_Static_assert(sizeof(struct pawl_tally_lane) == 72, "layout 3");
-_Static_assert(sizeof(struct pawl_tally_saved) == 56, "layout 3");
-_Static_assert(offsetof(struct pawl_tally_shared, totals) == 16, "layout 3");
+_Static_assert(sizeof(struct pawl_tally_totals) == 88, "layout 4");
+_Static_assert(sizeof(struct pawl_tally_ring) == 40, "layout 4");
+_Static_assert(sizeof(struct pawl_tally_lane) == 72, "layout 4");
+_Static_assert(sizeof(struct pawl_tally_saved) == 72, "layout 4");
+_Static_assert(offsetof(struct pawl_tally_shared, totals) == 16, "layout 4");
 
 /* Zeroed: closed. */
 struct pawl_tally {

@@ -201,6 +201,19 @@ static int open_stores(struct pawl_training *training, struct pawl_err *err)
     return pawl_stores_open(&training->stores, &setup, err);
 }
 
+/* The first learner of a run says when it began. */
+static const struct pawl_tally_saved *know_saved(struct pawl_training *training)
+{
+    struct pawl_tally *tally = &training->setup.ingest->tally;
+    if (pawl_tally_saved(tally)->begun_ns == 0) {
+        struct pawl_tally_saved *saved = pawl_tally_edit_saved(tally);
+        saved->update_count = pawl_training_update_count(training);
+        saved->begun_ns = pawl_clock_now_ns();
+        pawl_tally_commit(tally);
+    }
+    return pawl_tally_saved(tally);
+}
+
 static int open_saver(struct pawl_training *training, struct pawl_err *err)
 {
     const struct pawl_checkpoint_tree_setup tree = {.trainer = training->trainer,
@@ -208,6 +221,7 @@ static int open_saver(struct pawl_training *training, struct pawl_err *err)
     if (pawl_checkpoint_tree_open(&training->tree, &tree, err) != 0)
         return -err->code;
 
+    const struct pawl_tally_saved *saved = know_saved(training);
     struct pawl_checkpoint_setup setup = {
         .io = training->setup.io,
         .queue = training->setup.queue,
@@ -216,6 +230,8 @@ static int open_saver(struct pawl_training *training, struct pawl_err *err)
         .cfg = *(const struct pawl_checkpoint_cfg *)pawl_cfg_fields(training->setup.cfg,
                                                                     &pawl_checkpoint_table),
         .step = pawl_training_update_count(training),
+        .begun_step = saved->update_count,
+        .begun_ns = saved->begun_ns,
         .rollback_count = pawl_training_rollbacks(training),
         .part_count_max = training->tree.part_count,
         /* A dead learner's successor has all it needs in memory: no disk is waited for. */

@@ -51,6 +51,14 @@ static int begin_checkpoint(struct pawl_training *training, uint64_t now_ns,
                                  training->tree.file_count, now_ns, err);
 }
 
+/* Counts with the next batch: for who dies before it the next one is due sooner. */
+static void note_saved(struct pawl_training *training)
+{
+    struct pawl_tally_saved *saved = pawl_tally_edit_saved(&training->setup.ingest->tally);
+    saved->update_count = training->saving.update_count;
+    saved->begun_ns = training->saver.begun_ns;
+}
+
 static void end_checkpoint(struct pawl_training *training, enum pawl_checkpoint_state state,
                            const struct pawl_err *err)
 {
@@ -60,6 +68,7 @@ static void end_checkpoint(struct pawl_training *training, enum pawl_checkpoint_
         if (saver->done_count == 1 ||
             training->saving.update_count != training->saved.update_count)
             pawl_stores_saved(&training->stores, &training->saving.totals);
+        note_saved(training);
         training->saved = training->saving;
         pawl_stats_add(training->setup.stats, PAWL_LEARNER_STAT_CHECKPOINTS, 1);
         pawl_stats_set(training->setup.stats, PAWL_LEARNER_STAT_LAST_CHECKPOINT_STEP,
@@ -93,8 +102,31 @@ void pawl_training_save(struct pawl_training *training, uint64_t now_ns)
         pawl_log_warn("checkpoint put off until training goes well or has gone back",
                       "updates=%" PRIu64, updates);
     training->is_put_off = is_in_trouble;
-    if (!is_in_trouble && begin_checkpoint(training, now_ns, &err) != 0)
-        pawl_log_error("checkpoint not begun", "reason=%s", err.text);
+    if (is_in_trouble || begin_checkpoint(training, now_ns, &err) == 0)
+        return;
+    pawl_log_error("checkpoint not begun", "reason=%s", err.text);
+    if (!training->is_spoilt) /* else the next update goes back, and then it can be */
+        pawl_checkpoint_note_unbegun(&training->saver);
+}
+
+/* Until the one under way has ended and what it replaced is gone. false: not by then, and `why`
+ * says what went wrong, if anything did. */
+static bool wait_for_saver(struct pawl_training *training, uint64_t deadline_ns,
+                           struct pawl_err *why)
+{
+    struct pawl_checkpoint *saver = &training->saver;
+    enum pawl_checkpoint_state state = PAWL_CHECKPOINT_IDLE;
+    unsigned failed_count = 0;
+    while (pawl_checkpoint_is_busy(saver) && state != PAWL_CHECKPOINT_BUSY &&
+           failed_count < LAST_TRIES) {
+        struct pawl_err err = {0};
+        state = pawl_checkpoint_wait(saver, deadline_ns, &err);
+        end_checkpoint(training, state, &err);
+        failed_count += state == PAWL_CHECKPOINT_FAILED;
+        if (state == PAWL_CHECKPOINT_FAILED)
+            *why = err;
+    }
+    return !pawl_checkpoint_is_busy(saver);
 }
 
 static int try_to_save(struct pawl_training *training, uint64_t deadline_ns,
@@ -141,7 +173,7 @@ int pawl_training_finish(struct pawl_training *training, uint64_t deadline_ns,
                          struct pawl_err *err)
 {
     uint64_t now_ns = pawl_clock_now_ns();
-    struct pawl_err last = {0};
+    struct pawl_err why = {0};
 
     /* A resumed run makes up for what is given up here. */
     if (pawl_guard_is_in_trouble(&training->guard) &&
@@ -149,19 +181,20 @@ int pawl_training_finish(struct pawl_training *training, uint64_t deadline_ns,
         return pawl_err_wrap(err, "last checkpoint");
     pawl_training_write_metrics(training, now_ns);
     flush_replay(training, deadline_ns > now_ns ? now_ns + (deadline_ns - now_ns) / 2 : now_ns);
-    if (pawl_checkpoint_is_busy(&training->saver))
-        end_checkpoint(training, pawl_checkpoint_wait(&training->saver, deadline_ns, &last),
-                       &last);
+    bool is_idle = wait_for_saver(training, deadline_ns, &why);
     /* Records that came in since the last update are not learned from, but they count. */
     struct pawl_training_saved now = what_there_is(training);
     bool is_saved =
         training->saver.done_count > 0 && memcmp(&now, &training->saved, sizeof(now)) == 0;
-    if (!is_saved && pawl_checkpoint_is_busy(&training->saver)) /* its bytes are still read */
+    if (!is_saved && !is_idle && why.code) /* the folder cannot be looked at */
+        return pawl_err_set(err, why.code, "last checkpoint: %s", why.text);
+    if (!is_saved && !is_idle) /* its bytes are still read */
         return pawl_err_set(err, ETIMEDOUT,
                             "last checkpoint: the one before is not on the disk in time");
     if (!is_saved && save_last(training, deadline_ns, err) != 0)
         return pawl_err_wrap(err, "last checkpoint");
-    end_checkpoint(training, pawl_checkpoint_wait(&training->saver, deadline_ns, NULL),
-                   &last); /* old ones go */
+    why = (struct pawl_err){0};
+    end_checkpoint(training, pawl_checkpoint_wait(&training->saver, deadline_ns, &why),
+                   &why); /* old ones go */
     return 0;
 }

@@ -28,7 +28,8 @@ struct pawl_errand {
     struct pawl_errand_state *state;
 };
 
-/* run: 0, or a negative code with its text. -ENOMEM: it was not called. */
+/* run: 0, or a negative code with its text. -ENOMEM: it was not called. Fault point
+ * "errand.begin". */
 int pawl_errand_begin(struct pawl_errand *errand, int (*run)(void *arg, struct pawl_err *err),
                       void *arg, struct pawl_err *err);
 

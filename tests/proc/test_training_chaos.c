@@ -14,12 +14,13 @@
 #define MIRROR_UPDATES  5
 #define LIFE_KILLS      24 /* until the run is judged */
 #define KILLS_MAX       10000
-#define CONFIG                                                                                 \
+#define CONFIG          CONFIG_EVERY("20")
+#define CONFIG_EVERY(updates)                                                                  \
     "[policy]\ntype = \"sac\"\n"                                                               \
     "[policy.sac]\nhidden = [8]\nlatent_dim = 8\n"                                             \
     "[learner]\nbatch_size = 4\nlearning_starts = 10\nmirror_updates = 5\n"                    \
     "publish_updates = 3\nmetrics_period_s = 0.01\n"                                           \
-    "[checkpoint]\nevery_updates = 20\n"                                                       \
+    "[checkpoint]\nevery_updates = " updates "\n"                                              \
     "[replay]\njournal_sync_period_s = 0.01\n"
 
 static uint64_t random_state;
@@ -182,4 +183,35 @@ START_TEST(a_learner_killed_again_and_again_has_every_transition_once)
 }
 END_TEST
 
-PAWL_TEST_MAIN("training_chaos", a_learner_killed_again_and_again_has_every_transition_once)
+#ifdef PAWL_FAULTS
+
+/* One is due every 100 updates, and none of them makes 90. */
+START_TEST(learners_that_die_again_and_again_save_when_one_would)
+{
+    static struct pawl_checkpoint_info info;
+    struct pawl_err err = {0};
+    learn_begin(PROGRAM, CONFIG_EVERY("100"));
+    for (int i = 0; i < 4; i++) {
+        uint64_t began_ns = pawl_clock_now_ns();
+        learner_rig_start(&rig, "learner.step:delay=10ms@1+;learner.step:kill@90");
+        while (!learner_rig_has_ended(&rig))
+            feed(began_ns, "death");
+        ck_assert_int_eq(rig.learner.exit.signal, SIGKILL);
+        pawl_proc_close(&rig.learner);
+    }
+    ck_assert_msg(pawl_checkpoint_find(pawl_io_sys(), rig.scratch.path,
+                                       PAWL_CHECKPOINT_NEWEST_VALID, NULL, NULL, &info,
+                                       &err) == 0,
+                  "%s", err.text);
+    ck_assert_uint_ge(info.step, 100);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+#define FAULT_TESTS , learners_that_die_again_and_again_save_when_one_would
+#else
+#define FAULT_TESTS
+#endif
+
+PAWL_TEST_MAIN("training_chaos",
+               a_learner_killed_again_and_again_has_every_transition_once FAULT_TESTS)

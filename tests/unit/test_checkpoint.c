@@ -308,6 +308,73 @@ START_TEST(it_is_due_by_time_when_something_was_learned)
 }
 END_TEST
 
+/* Each of them for less than the period. */
+START_TEST(writers_that_die_again_and_again_save_when_one_would)
+{
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    uint64_t now_ns = pawl_clock_now_ns();
+    setup.cfg.every_updates = 20;
+    setup.step = 105;
+    setup.begun_step = 100;
+    setup.begun_ns = now_ns - 50 * PAWL_NS_PER_S;
+    open_rig(&setup);
+    ck_assert(!pawl_checkpoint_is_due(&rig.saver, now_ns, 119));
+    ck_assert(pawl_checkpoint_is_due(&rig.saver, now_ns, 120));
+    ck_assert(pawl_checkpoint_is_due(&rig.saver, now_ns + 11 * PAWL_NS_PER_S, 106));
+    rig_close(&rig);
+    setup.step = 50; /* back before the last one */
+    open_rig(&setup);
+    ck_assert(pawl_checkpoint_is_due(&rig.saver, now_ns + 11 * PAWL_NS_PER_S, 51));
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(one_that_could_not_be_begun_is_not_due_again_at_once)
+{
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    setup.step = 0;
+    setup.cfg.every_updates = 10;
+    open_rig(&setup);
+    uint64_t now_ns = pawl_clock_now_ns();
+    ck_assert(pawl_checkpoint_is_due(&rig.saver, now_ns, 10));
+    pawl_checkpoint_note_unbegun(&rig.saver);
+    ck_assert(!pawl_checkpoint_is_due(&rig.saver, now_ns, 10));
+    ck_assert(!pawl_checkpoint_is_due(&rig.saver, 0, 10));
+    ck_assert(pawl_checkpoint_is_due(&rig.saver, now_ns + 2 * PAWL_NS_PER_S, 10));
+    ck_assert_uint_eq(rig.saver.failures_in_row, 1);
+    save(10, NAN);
+    ck_assert_uint_eq(rig.saver.failures_in_row, 0);
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(what_was_replaced_goes_before_the_next_save)
+{
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    setup.step = 0;
+    setup.cfg.every_updates = 1;
+    open_rig(&setup);
+    save(5, NAN);
+    rig_fill(&rig, 77);
+    ck_assert_int_eq(pawl_checkpoint_begin(&rig.saver, 5, NAN, rig.files, 3, 0, &err), 0);
+    ck_assert_int_eq(pawl_checkpoint_wait(&rig.saver, UINT64_MAX, &err), PAWL_CHECKPOINT_DONE);
+    ck_assert(!pawl_checkpoint_is_due(&rig.saver, 0, 6));
+    ck_assert(pawl_checkpoint_is_busy(&rig.saver));
+    ck_assert_int_eq(pawl_checkpoint_begin(&rig.saver, 6, NAN, rig.files, 3, 0, &err), -EBUSY);
+    ck_assert_int_eq(pawl_checkpoint_wait(&rig.saver, UINT64_MAX, &err), PAWL_CHECKPOINT_IDLE);
+    ck_assert(pawl_checkpoint_is_due(&rig.saver, 0, 6));
+    save(6, NAN);
+    ck_assert_int_eq(folder_count(), 3); /* with `last` */
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(closing_amid_a_save_leaves_nothing_of_it)
 {
     scratch_open(&scratch);
@@ -432,7 +499,8 @@ START_TEST(while_the_folder_cannot_be_made_durable_leftovers_stay)
     open_rig(&setup);
     rig_close(&rig);
     ck_assert_int_eq(mkdir(scratch_path(&scratch, "checkpoints/.tmp-000007-1"), 0700), 0);
-    ck_assert_int_eq(pawl_fault_arm("io.sync_folder:error=EIO@1", &err), 0);
+    /* The second: the first is of the folder's own name. */
+    ck_assert_int_eq(pawl_fault_arm("io.sync_folder:error=EIO@2", &err), 0);
     open_rig(&setup);
     pawl_fault_disarm();
     ck_assert_uint_eq(rig.saver.leftover_count, 0);
@@ -440,6 +508,99 @@ START_TEST(while_the_folder_cannot_be_made_durable_leftovers_stay)
     rig_close(&rig);
     open_rig(&setup);
     ck_assert_uint_eq(rig.saver.leftover_count, 1);
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
+/* In a run that does not look at the time, either. */
+START_TEST(what_training_went_back_to_is_saved_when_that_failed_first)
+{
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    open_rig(&setup);
+    pawl_checkpoint_note_rollback(&rig.saver, 1);
+    ck_assert(pawl_checkpoint_is_due(&rig.saver, 0, 100));
+    ck_assert_int_eq(pawl_fault_arm("checkpoint.write:error=EIO@1", &err), 0);
+    ck_assert_int_eq(rig_save(&rig, 100, NAN, &err), PAWL_CHECKPOINT_FAILED);
+    pawl_fault_disarm();
+    uint64_t failed_ns = pawl_clock_now_ns();
+    ck_assert(!pawl_checkpoint_is_due(&rig.saver, 0, 100));
+    while (!pawl_checkpoint_is_due(&rig.saver, 0, 100)) {
+        ck_assert_uint_lt(pawl_clock_now_ns(), failed_ns + 30 * PAWL_NS_PER_S);
+        usleep(10000);
+    }
+    save(100, NAN);
+    ck_assert(!pawl_checkpoint_is_due(&rig.saver, 0, 100));
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(going_back_while_a_save_is_under_way_wants_another)
+{
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    open_rig(&setup);
+    rig_fill(&rig, 100);
+    ck_assert_int_eq(pawl_checkpoint_begin(&rig.saver, 100, NAN, rig.files, 3, 0, &err), 0);
+    pawl_checkpoint_note_rollback(&rig.saver, 1);
+    ck_assert_int_eq(pawl_checkpoint_wait(&rig.saver, UINT64_MAX, &err), PAWL_CHECKPOINT_DONE);
+    ck_assert(pawl_checkpoint_is_due(&rig.saver, 0, 90));
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
+/* Polls until the look beside the owner has failed. */
+static void poll_until_failed(uint64_t failures_in_row)
+{
+    uint64_t began_ns = pawl_clock_now_ns();
+    err = (struct pawl_err){0};
+    while (pawl_checkpoint_poll(&rig.saver, &err) != PAWL_CHECKPOINT_FAILED) {
+        ck_assert_uint_lt(pawl_clock_now_ns(), began_ns + 30 * PAWL_NS_PER_S);
+        usleep(1000);
+    }
+    ck_assert_uint_eq(rig.saver.failures_in_row, failures_in_row);
+}
+
+START_TEST(the_end_of_a_run_does_not_wait_for_the_pause_after_a_failure)
+{
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    setup.is_looked_for_later = true;
+    ck_assert_int_eq(pawl_fault_arm("io.mkdir:error=EIO@1", &err), 0);
+    open_rig(&setup);
+    poll_until_failed(1);
+    ck_assert_int_eq(pawl_checkpoint_poll(&rig.saver, &err), PAWL_CHECKPOINT_BUSY);
+    uint64_t deadline_ns = pawl_clock_now_ns() + 30 * PAWL_NS_PER_S;
+    ck_assert_int_eq(pawl_checkpoint_wait(&rig.saver, deadline_ns, &err), PAWL_CHECKPOINT_IDLE);
+    pawl_fault_disarm();
+    save(1, NAN);
+    rig_close(&rig);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_look_that_cannot_be_begun_is_a_failure_with_its_pause)
+{
+    scratch_open(&scratch);
+    struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
+    setup.is_looked_for_later = true;
+    ck_assert_int_eq(pawl_fault_arm("io.mkdir:error=EIO@1;errand.begin:error=ENOMEM@2", &err),
+                     0);
+    open_rig(&setup);
+    poll_until_failed(1);
+    uint64_t deadline_ns = pawl_clock_now_ns() + 30 * PAWL_NS_PER_S;
+    ck_assert_int_eq(pawl_checkpoint_wait(&rig.saver, deadline_ns, &err),
+                     PAWL_CHECKPOINT_FAILED);
+    ck_assert_uint_eq(rig.saver.failures_in_row, 2);
+    for (int i = 0; i < 3; i++) /* there is a pause now */
+        ck_assert_int_eq(pawl_checkpoint_poll(&rig.saver, &err), PAWL_CHECKPOINT_BUSY);
+    ck_assert_uint_eq(pawl_fault_passages("errand.begin"), 2);
+    pawl_fault_disarm();
+    ck_assert_int_eq(pawl_checkpoint_wait(&rig.saver, deadline_ns, &err), PAWL_CHECKPOINT_IDLE);
+    save(1, NAN);
     rig_close(&rig);
     scratch_close(&scratch);
 }
@@ -500,6 +661,10 @@ END_TEST
         a_link_that_cannot_be_replaced_is_a_warning, what_cannot_be_removed_is_removed_later,  \
         a_file_that_cannot_be_removed_is_a_warning,                                            \
         a_save_that_failed_amid_its_checksums_leaves_the_next_one_right,                       \
+        what_training_went_back_to_is_saved_when_that_failed_first,                            \
+        going_back_while_a_save_is_under_way_wants_another,                                    \
+        the_end_of_a_run_does_not_wait_for_the_pause_after_a_failure,                          \
+        a_look_that_cannot_be_begun_is_a_failure_with_its_pause,                               \
         while_the_folder_cannot_be_made_durable_leftovers_stay,
 #else
 #define FAULT_TESTS
@@ -512,6 +677,9 @@ PAWL_TEST_MAIN("checkpoint", a_save_is_a_numbered_folder_that_last_points_to_wit
                leftovers_of_dead_writers_are_removed,
                FAULT_TESTS one_is_in_flight_and_the_next_is_skipped_and_counted,
                it_is_due_by_time_when_something_was_learned,
+               writers_that_die_again_and_again_save_when_one_would,
+               one_that_could_not_be_begun_is_not_due_again_at_once,
+               what_was_replaced_goes_before_the_next_save,
                what_is_saved_after_training_went_back_is_the_newest,
                a_writer_that_died_before_it_saved_what_training_went_back_to_is_made_up_for,
                closing_amid_a_save_leaves_nothing_of_it,

@@ -225,6 +225,41 @@ START_TEST(opening_with_a_call_that_fails_says_so_or_works)
 }
 END_TEST
 
+/* The number of the first call of a kind since the trace began; 0: there was none. */
+static uint64_t first_call(enum pawl_io_call call)
+{
+    for (uint64_t i = 0; i < faulty.call_count && i < PAWL_IO_TRACE_MAX; i++)
+        if (faulty.trace[i].call == call)
+            return i + 1;
+    return 0;
+}
+
+/* Which made the folder, and died of what followed. */
+START_TEST(an_opening_after_one_that_failed_makes_the_folder_durable)
+{
+    pawl_io_mem_open(&mem);
+    pawl_io_faulty_open(&faulty, &mem.io);
+    struct pawl_checkpoint_setup setup = setup_on(&faulty.io);
+    ck_assert_int_eq(rig_open(&rig, &setup, &err), 0);
+    rig_close(&rig);
+    uint64_t sync_at = first_call(PAWL_IO_CALL_SYNC_FOLDER);
+    ck_assert_uint_gt(sync_at, 0);
+    pawl_io_mem_close(&mem);
+
+    pawl_io_mem_open(&mem);
+    pawl_io_faulty_open(&faulty, &mem.io);
+    pawl_io_faulty_arm(&faulty, sync_at, EIO, PAWL_IO_ONCE);
+    ck_assert_int_eq(rig_open(&rig, &setup, &err), -EIO);
+    rig_close(&rig);
+    ck_assert_int_eq(rig_open(&rig, &setup, &err), 0);
+    ck_assert_int_eq(rig_save(&rig, 1, NAN, &err), PAWL_CHECKPOINT_DONE);
+    rig_close(&rig);
+    pawl_io_mem_restart(&mem, PAWL_IO_CUT_SYNCED, 0);
+    expect_newest(1);
+    pawl_io_mem_close(&mem);
+}
+END_TEST
+
 START_TEST(a_full_disk_is_noticed_before_a_byte_is_written)
 {
     pawl_io_mem_open(&mem);
@@ -233,13 +268,8 @@ START_TEST(a_full_disk_is_noticed_before_a_byte_is_written)
     ck_assert_int_eq(rig_open(&rig, &setup, &err), 0);
     pawl_io_faulty_arm(&faulty, 0, 0, PAWL_IO_ONCE);
     ck_assert_int_eq(rig_save(&rig, 1, NAN, &err), PAWL_CHECKPOINT_DONE);
-    uint64_t allocate_at = 0, write_at = 0;
-    for (uint64_t i = 0; i < faulty.call_count && i < PAWL_IO_TRACE_MAX; i++) {
-        if (faulty.trace[i].call == PAWL_IO_CALL_ALLOCATE && allocate_at == 0)
-            allocate_at = i + 1;
-        if (faulty.trace[i].call == PAWL_IO_CALL_WRITE && write_at == 0)
-            write_at = i + 1;
-    }
+    uint64_t allocate_at = first_call(PAWL_IO_CALL_ALLOCATE);
+    uint64_t write_at = first_call(PAWL_IO_CALL_WRITE);
     ck_assert_uint_gt(allocate_at, 0);
     ck_assert_uint_gt(write_at, allocate_at);
 
@@ -292,5 +322,6 @@ PAWL_TEST_MAIN("checkpoint_power",
                a_call_that_fails_once_costs_one_checkpoint_at_most,
                calls_that_fail_for_ever_leave_the_older_checkpoints,
                opening_with_a_call_that_fails_says_so_or_works,
+               an_opening_after_one_that_failed_makes_the_folder_durable,
                a_full_disk_is_noticed_before_a_byte_is_written,
                a_file_whose_sync_failed_is_not_synced_again, short_writes_are_finished)

@@ -51,6 +51,19 @@ START_TEST(what_was_committed_is_there_for_the_next)
 }
 END_TEST
 
+START_TEST(when_the_last_checkpoint_was_begun_is_there_for_the_next)
+{
+    make();
+    pawl_tally_edit_saved(&tally)->begun_ns = 7;
+    pawl_tally_edit_saved(&tally)->update_count = 500;
+    pawl_tally_commit(&tally);
+    pawl_tally_edit_saved(&tally)->begun_ns = 8;
+    succeed();
+    ck_assert_uint_eq(pawl_tally_saved(&next)->begun_ns, 7);
+    ck_assert_uint_eq(pawl_tally_saved(&next)->update_count, 500);
+}
+END_TEST
+
 START_TEST(what_was_under_way_counts_for_nothing)
 {
     make();
@@ -149,7 +162,7 @@ START_TEST(a_store_of_another_kind_is_refused)
     cfg.is_shared_writable = true;
     ck_assert_int_eq(pawl_segment_create(&other, &cfg, &err), 0);
     ck_assert_int_eq(pawl_tally_attach(&next, other.fd, 0, &err), -EPROTO);
-    ck_assert_str_eq(err.text, "attach the learner's tally: layout 0, this program has 3");
+    ck_assert_str_eq(err.text, "attach the learner's tally: layout 0, this program has 4");
 }
 END_TEST
 
@@ -202,6 +215,7 @@ START_TEST(what_a_checkpoint_says_is_there_for_the_next)
 END_TEST
 
 PAWL_TEST_MAIN("tally", a_new_tally_has_nothing, what_was_committed_is_there_for_the_next,
+               when_the_last_checkpoint_was_begun_is_there_for_the_next,
                what_was_under_way_counts_for_nothing,
                what_was_under_way_does_not_come_true_with_the_next_batch,
                an_entry_may_be_edited_often_in_a_batch, an_entry_that_is_free_again_is_empty,
