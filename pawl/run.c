@@ -436,6 +436,8 @@ static int open_run(struct pawl_run *run, struct pawl_err *err)
         status = run->order.resumed_path ? pawl_run_resume(run, owner, err)
                                          : create_folder(run, owner, err);
     }
+    if (status == 0 && run->has_nothing_to_do)
+        return 0;
     if (status == 0)
         status = pawl_run_write_config(run, err);
     loop_cfg.watch_count_max = 16 + 5 * set_cfg.child_count_max;
@@ -509,7 +511,7 @@ int pawl_run_do(const struct pawl_run_order *order)
     run.children = calloc(1 + order->actor_count, sizeof(*run.children));
     int status = run.children ? open_run(&run, &err)
                               : pawl_err_set(&err, ENOMEM, "children: out of memory");
-    if (status == 0) {
+    if (status == 0 && !run.has_nothing_to_do) {
         pawl_run_progress_start(&run.progress, &run.figures, run.start_ns);
         pawl_run_print_start(&run);
         status = serve(&run, &err);
@@ -523,12 +525,15 @@ int pawl_run_do(const struct pawl_run_order *order)
         run.exit_code = PAWL_EXIT_FAILED;
     for (uint32_t i = 0; i < run.set.child_count; i++)
         pawl_supervise_stop(&run.set, i, 0);
+    bool is_refused = pawl_run_is_refused(&run);
     struct pawl_err exit_err = {0};
-    if (run.folder.is_open && pawl_run_write_exit(&run, &exit_err) != 0) {
+    if (!is_refused && run.folder.is_open && pawl_run_write_exit(&run, &exit_err) != 0) {
         pawl_run_fail(&run, "supervisor", "%s", exit_err.text);
         run.exit_code = run.exit_code == PAWL_EXIT_DONE ? PAWL_EXIT_FAILED : run.exit_code;
     }
     pawl_log_flush(PAWL_NS_PER_S);
+    if (is_refused)
+        pawl_run_put_back(&run);
     pawl_run_print_end(&run);
     int exit_code = run.exit_code;
     close_run(&run);

@@ -67,6 +67,7 @@ struct pawl_run_order {
     uint32_t actor_count;     /* to start */
     uint32_t actor_count_min; /* with fewer that have not died for good, the run ends */
     const char *resumed_path; /* the folder of the run to go on with; NULL: a new one */
+    const struct pawl_cfg *cfg_before; /* of that run, without what is overridden */
 };
 
 enum pawl_run_phase {
@@ -101,6 +102,7 @@ struct pawl_run {
     uint64_t start_ns;
     int64_t start_wall_s;
     uint32_t resume_number; /* which resumption of the run this is, from 1; 0: none */
+    bool has_nothing_to_do; /* resumed, and run.steps are taken: left as it is */
 
     enum pawl_run_phase phase;
     int exit_code;
@@ -144,9 +146,18 @@ void pawl_run_on_hub(void *context, const struct pawl_hub_event *event);
 /* --- going on with a run (run_resume.c) --- */
 
 /* Takes the folder, looks for a checkpoint, says from where it goes on, and keeps the files of
- * the time before: config.toml as config.001.toml and so on. -EBUSY names who owns the folder;
- * -ENODATA: there is no checkpoint to go on from, and nothing was changed. */
+ * the time before: config.toml as config.001.toml and so on. Where has_nothing_to_do is set,
+ * that was said instead and the folder let go. -EBUSY names who owns the folder; -ENODATA:
+ * there is no checkpoint to go on from, and nothing was changed. */
 int pawl_run_resume(struct pawl_run *run, const char *owner, struct pawl_err *err);
+
+/* Whether a resumed run has ended because a role cannot go on with its configuration, or lacks
+ * something, before any record was taken in. */
+bool pawl_run_is_refused(const struct pawl_run *run);
+
+/* Such a run has the files of the time before again, config.toml first; says which overrides it
+ * was that are gone. Once no child is left. */
+void pawl_run_put_back(struct pawl_run *run);
 
 /* --- what it says and leaves behind (run_report.c) --- */
 

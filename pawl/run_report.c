@@ -416,7 +416,7 @@ void pawl_run_print_end(struct pawl_run *run)
 {
     struct pawl_cli *cli = run->order.cli;
     char steps[PAWL_RUN_PROGRESS_TEXT_BYTES], episodes[PAWL_RUN_PROGRESS_TEXT_BYTES];
-    if (run->folder.is_open) {
+    if (run->folder.is_open && !pawl_run_is_refused(run)) {
         fprintf(cli->out, "%s after %.1f s: %s steps, %s episodes; %s\n", outcome_of(run),
                 (double)(pawl_clock_now_ns() - run->start_ns) / (double)PAWL_NS_PER_S,
                 number_of(run, "learner.steps_ingested", steps),

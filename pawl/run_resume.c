@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "learner/episodes.h"
 #include "pawl/run.h"
 #include "runtime/json.h"
+#include "runtime/log.h"
 
 #define STEP_JSON           "training_state/training_step.json"
 #define STEP_JSON_BYTES_MAX 4096u
@@ -33,6 +35,19 @@ static int keep(const struct pawl_run *run, const char *name, uint32_t number,
     if (link(path, kept) != 0 && errno != ENOENT)
         return pawl_err_set(err, errno, "keep %s as %s: %s", path, kept, strerror(errno));
     return 0;
+}
+
+/* The file of the time before has its name again, whatever stands there now. Where both names
+ * are one file, a rename leaves both. */
+static void put_back(const struct pawl_run *run, const char *name)
+{
+    char path[PATH_MAX], kept[PATH_MAX];
+    pawl_run_folder_path(&run->folder, name, path);
+    kept_path(run, name, run->resume_number, kept);
+    if (rename(kept, path) == 0)
+        unlink(kept);
+    else if (errno != ENOENT)
+        pawl_log_error("cannot be put back", "file=%s error=%s", kept, strerror(errno));
 }
 
 /* The first number that no file of a time before has. */
@@ -95,13 +110,18 @@ static int find_checkpoint(struct pawl_run *run, struct pawl_err *err)
         return status == -ENOENT ? -ENODATA : status;
     }
     take_figures(run, &info);
-    fprintf(run->order.cli->out, "resumes     %s, update %" PRIu64 "\n", info.path, info.step);
     uint64_t step_count = run->figures.learner_counts[PAWL_LEARNER_STAT_STEPS_INGESTED];
-    if (run->cfg->steps > 0 && step_count >= (uint64_t)run->cfg->steps)
+    run->has_nothing_to_do = run->cfg->steps > 0 && step_count >= (uint64_t)run->cfg->steps;
+    if (run->has_nothing_to_do)
         fprintf(run->order.cli->out,
-                "            %" PRIu64 " steps are taken, run.steps is %" PRId64
-                ": nothing is left to do, a larger run.steps goes on\n",
-                step_count, run->cfg->steps);
+                "%" PRIu64 " steps are taken, run.steps is %" PRId64
+                ": nothing is left to do, and nothing was changed\n"
+                "next        pawl %s --resume=%s run.steps=%" PRIu64 "\n",
+                step_count, run->cfg->steps, run->order.cli->verb->name, run->folder.path,
+                2 * step_count);
+    else
+        fprintf(run->order.cli->out, "resumes     %s, update %" PRIu64 "\n", info.path,
+                info.step);
     return 0;
 }
 
@@ -116,9 +136,11 @@ static int put_end_away(struct pawl_run *run, struct pawl_err *err)
     return 0;
 }
 
+/* Besides exit.json. */
+static const char *const names[] = {"config.toml", "command.txt", "system.json"};
+
 int pawl_run_resume(struct pawl_run *run, const char *owner, struct pawl_err *err)
 {
-    static const char *const names[] = {"config.toml", "command.txt", "system.json"};
     int status = pawl_run_folder_open(&run->folder, run->order.resumed_path, owner, err);
     if (status != 0)
         pawl_err_wrap(err, "--resume=%s", run->order.resumed_path);
@@ -126,11 +148,40 @@ int pawl_run_resume(struct pawl_run *run, const char *owner, struct pawl_err *er
         status = find_number(run, err);
     if (status == 0)
         status = find_checkpoint(run, err);
-    for (size_t i = 0; status == 0 && i < sizeof(names) / sizeof(names[0]); i++)
+    bool has_begun = status == 0 && !run->has_nothing_to_do;
+    for (size_t i = 0; has_begun && status == 0 && i < sizeof(names) / sizeof(names[0]); i++)
         status = keep(run, names[i], run->resume_number, err);
-    if (status == 0)
+    if (has_begun && status == 0)
         status = put_end_away(run, err);
-    if (status != 0)
+    if (!has_begun || status != 0)
         pawl_run_folder_close(&run->folder); /* no exit.json of ours replaces the one there */
     return status;
+}
+
+bool pawl_run_is_refused(const struct pawl_run *run)
+{
+    return run->resume_number > 0 && run->folder.is_open &&
+           (run->exit_code == PAWL_EXIT_USAGE || run->exit_code == PAWL_EXIT_MISSING) &&
+           pawl_run_figures_sum(&run->figures, "learner.records_ingested").count == 0;
+}
+
+void pawl_run_put_back(struct pawl_run *run)
+{
+    FILE *out = run->order.cli->out;
+    int fd = open(run->folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        put_back(run, names[i]);
+    put_back(run, "exit.json");
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    fprintf(out, "nothing was done, and %s is as it was\n", run->folder.path);
+    if (pawl_cfg_diff(run->order.cfg_before, run->order.cfg, out) > 0)
+        fprintf(
+            out,
+            "so says the run (-), and so this line (+): leave out what it cannot go on with, "
+            "or begin a new run: pawl train %s/config.toml KEY=VALUE\n",
+            run->folder.path);
+    fflush(out);
 }

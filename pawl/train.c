@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "actor/actor_cfg.h"
+#include "learner/learner_cfg.h"
+#include "learner/replay_cfg.h"
 #include "pawl/join.h"
 #include "pawl/run.h"
 #include "pawl/start_from.h"
@@ -31,14 +33,56 @@ static int open_new(struct pawl_cli *cli, const char *path, struct pawl_cfg **cf
     return code;
 }
 
+static bool is_of_line(const struct pawl_cfg *cfg, const char *key)
+{
+    char origin[PATH_MAX];
+    pawl_cfg_origin(cfg, key, origin, sizeof(origin));
+    return strcmp(origin, "command line") == 0;
+}
+
+/* What a run that has begun takes no notice of: said, not stored. */
+static void refuse_late(struct pawl_cfg *cfg, const struct pawl_cfg *before, const char *run)
+{
+    const struct pawl_learner_cfg *learner = pawl_cfg_fields(cfg, &pawl_learner_table);
+    const struct pawl_replay_cfg *replay = pawl_cfg_fields(cfg, &pawl_replay_table);
+    const struct pawl_replay_cfg *old = pawl_cfg_fields(before, &pawl_replay_table);
+    if (is_of_line(cfg, "run.dir"))
+        pawl_cfg_refuse(cfg, "run.dir", EINVAL, "leave it out",
+                        "the run stays in its folder, %s", run);
+    if (is_of_line(cfg, "learner.start_from") && learner->start_from[0])
+        pawl_cfg_refuse(cfg, "learner.start_from", EINVAL,
+                        "leave it out, or begin a new run with it",
+                        "the run has begun and goes on from its own checkpoint");
+    if (is_of_line(cfg, "replay.offline") && old->offline[0] && old->journal &&
+        strcmp(old->offline, replay->offline) != 0)
+        pawl_cfg_refuse(cfg, "replay.offline", EINVAL,
+                        "leave it out; replay.offline_ratio says how much of a batch is theirs",
+                        "the run has its demonstrations already, those of %s", old->offline);
+}
+
+/* What the line overrides is looked at, not what the run has had all along. */
+static int open_resumed(struct pawl_cli *cli, const char *path, const char *run,
+                        struct pawl_cfg **cfg, struct pawl_cfg **before)
+{
+    const struct pawl_cfg_source source = {.path = path};
+    struct pawl_err err = {0};
+    int code = pawl_cli_open_cfg(cli, path, cfg);
+    if (code != PAWL_EXIT_DONE)
+        return code;
+    if (pawl_cfg_open(before, cli->program->tables, &source, &err) != 0)
+        return pawl_cli_fail(cli, PAWL_EXIT_USAGE, "%s", err.text);
+    refuse_late(*cfg, *before, run);
+    return pawl_cli_look_given(cli, *cfg);
+}
+
 /* Starts a run of this file, or goes on with the one that has it. Nothing has been started or
  * made when the configuration is wrong. */
 static int run_file(struct pawl_cli *cli, const char *path, const char *resumed_path,
                     bool has_actors)
 {
-    struct pawl_cfg *cfg;
-    int exit_code =
-        resumed_path ? pawl_cli_open_cfg(cli, path, &cfg) : open_new(cli, path, &cfg);
+    struct pawl_cfg *cfg, *before = NULL;
+    int exit_code = resumed_path ? open_resumed(cli, path, resumed_path, &cfg, &before)
+                                 : open_new(cli, path, &cfg);
     if (exit_code == PAWL_EXIT_DONE) {
         const struct pawl_actor_cfg *actor = pawl_cfg_fields(cfg, &pawl_actor_table);
         const struct pawl_run_order order = {
@@ -47,9 +91,11 @@ static int run_file(struct pawl_cli *cli, const char *path, const char *resumed_
             .actor_count = has_actors ? (uint32_t)actor->count : 0,
             .actor_count_min = has_actors ? (uint32_t)actor->min_count : 0,
             .resumed_path = resumed_path,
+            .cfg_before = before,
         };
         exit_code = pawl_run_do(&order);
     }
+    pawl_cfg_close(before);
     pawl_cfg_close(cfg);
     return exit_code;
 }

@@ -192,6 +192,14 @@ int pawl_cfg_look(struct pawl_cfg *cfg, struct pawl_err *err)
     return cfg->has_unusable ? -EINVAL : -ENOENT;
 }
 
+int pawl_cfg_look_given(struct pawl_cfg *cfg, struct pawl_err *err)
+{
+    cfg->is_given_looked_at = true;
+    int code = pawl_cfg_look(cfg, err);
+    cfg->is_given_looked_at = false;
+    return code;
+}
+
 void pawl_cfg_close(struct pawl_cfg *cfg)
 {
     if (!cfg)

@@ -269,6 +269,8 @@ void pawl_cfg_refuse(struct pawl_cfg *cfg, const char *key, int code, const char
  * it names is missing; -EINVAL: or is not what it should be. The configuration has these
  * problems then. */
 int pawl_cfg_look(struct pawl_cfg *cfg, struct pawl_err *err);
+/* The same for who goes on with something: only what the environment and the words give. */
+int pawl_cfg_look_given(struct pawl_cfg *cfg, struct pawl_err *err);
 
 /* All problems, in the order of file and line, then environment, then command line; the last
  * line counts them and names the table to look up. Prints nothing when there are none. */

@@ -248,7 +248,8 @@ void pawl_cfg_refuse(struct pawl_cfg *cfg, const char *key, int code, const char
     struct pawl_cfg_slot *slot = pawl_cfg_slot_find(cfg, key);
     char reason[512], value[128];
 
-    if (!slot || slot->has_problem)
+    if (!slot || slot->has_problem ||
+        (cfg->is_given_looked_at && slot->mark.layer <= PAWL_CFG_LAYER_FILE))
         return;
     cfg->has_unusable |= code != ENOENT && code != ENODEV;
     va_list args;

@@ -167,6 +167,8 @@ int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
 /* Whether there is what an open configuration names. Where it is not, prints all that is
  * missing and returns PAWL_EXIT_MISSING, or PAWL_EXIT_USAGE for what is there and wrong. */
 int pawl_cli_look(struct pawl_cli *cli, struct pawl_cfg *cfg);
+/* The same of what the environment and the line give alone. */
+int pawl_cli_look_given(struct pawl_cli *cli, struct pawl_cfg *cfg);
 
 /* A writer for what a verb prints with --json. print() prints what it holds, closes it and
  * returns the exit code. */

@@ -46,14 +46,24 @@ int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
     return open_cfg(cli, base, false, path, cfg);
 }
 
-int pawl_cli_look(struct pawl_cli *cli, struct pawl_cfg *cfg)
+static int tell_look(struct pawl_cli *cli, const struct pawl_cfg *cfg, int code)
 {
-    struct pawl_err err = {0};
-    int code = pawl_cfg_look(cfg, &err);
     if (code == 0)
         return PAWL_EXIT_DONE;
     pawl_cfg_problems_print(cfg, cli->err);
     return code == -ENOENT ? PAWL_EXIT_MISSING : PAWL_EXIT_USAGE;
+}
+
+int pawl_cli_look(struct pawl_cli *cli, struct pawl_cfg *cfg)
+{
+    struct pawl_err err = {0};
+    return tell_look(cli, cfg, pawl_cfg_look(cfg, &err));
+}
+
+int pawl_cli_look_given(struct pawl_cli *cli, struct pawl_cfg *cfg)
+{
+    struct pawl_err err = {0};
+    return tell_look(cli, cfg, pawl_cfg_look_given(cfg, &err));
 }
 
 void pawl_cli_open_json(struct pawl_json_writer *json)

@@ -104,17 +104,71 @@ START_TEST(a_run_goes_on_in_its_folder_with_what_is_overridden)
 }
 END_TEST
 
-START_TEST(a_goal_that_is_reached_already_is_said_and_the_next_is_beyond_it)
+START_TEST(a_run_whose_goal_is_reached_is_left_as_it_is)
 {
     open_run();
     save("{\"step\": 7, \"interaction_step\": 123000}\n");
     ck_assert_int_eq(symlink("000007", in_run("checkpoints/last")), 0);
-    assert_said(resume("run.steps=1000"), 0,
-                "123000 steps are taken, run.steps is 1000: nothing is left to do");
+    ck_assert_int_eq(resume("run.steps=1000"), 0);
+    assert_said(0, 0, "123000 steps are taken, run.steps is 1000: nothing is left to do");
     assert_said(0, 0, " run.steps=246000\n");
+    ck_assert(!has("starts", "resumed"));
+    ck_assert(has("config.toml", "steps = 0"));
+    ck_assert_int_eq(access(in_run("config.001.toml"), F_OK), -1);
+    ck_assert_int_eq(access(in_run("exit.json"), F_OK), 0);
     ck_assert_int_eq(resume("run.steps=200000"), 0);
     ck_assert_ptr_null(strstr(shell_text, "nothing is left to do"));
     ck_assert_ptr_nonnull(strstr(shell_text, " run.steps=400000\n"));
+    ck_assert(has("starts", "resumed"));
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(a_run_that_a_role_refuses_to_go_on_with_is_as_it_was)
+{
+    static const char *const wishes[] = {"learner:exit=2", "learner:exit=3",
+                                         "actor0:exit=2 learner:held"};
+    open_run();
+    save("{\"step\": 7, \"interaction_step\": 123000}\n");
+    ck_assert_int_eq(symlink("000007", in_run("checkpoints/last")), 0);
+    for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+        setenv("FAKE", wishes[i], 1);
+        assert_said(resume("run.stop_s=20"), i == 1 ? 3 : 2, " is as it was\n");
+        assert_said(0, 0, "- run.stop_s = 30");
+        assert_said(0, 0, "+ run.stop_s = 20");
+        assert_said(0, 0, "/config.toml KEY=VALUE\n");
+        ck_assert_msg(!strstr(shell_text, "next  "), "%s", shell_text);
+        ck_assert(has("config.toml", "stop_s = 30"));
+        ck_assert(has("command.txt", "train run.toml"));
+        ck_assert(has("exit.json", "\"done\""));
+        ck_assert_int_eq(access(in_run("config.001.toml"), F_OK), -1);
+        ck_assert_int_eq(access(in_run("command.001.txt"), F_OK), -1);
+        ck_assert_int_eq(access(in_run("exit.001.json"), F_OK), -1);
+    }
+    setenv("FAKE", "learner:done=200", 1);
+    ck_assert_int_eq(resume(""), 0);
+    scratch_close(&scratch);
+}
+END_TEST
+
+START_TEST(what_a_run_that_has_begun_takes_no_notice_of_is_refused)
+{
+    open_run();
+    save("{\"step\": 7, \"interaction_step\": 123000}\n");
+    assert_said(resume("run.dir=elsewhere"), 2, "the run stays in its folder, ");
+    assert_said(resume("learner.start_from=x"), 2, "goes on from its own checkpoint");
+    assert_said(resume("policy.type=sac replay.offline=no.journal"), 3,
+                "command line: error: ");
+    ck_assert(!has("starts", "resumed"));
+    ck_assert_int_eq(access(in_run("config.001.toml"), F_OK), -1);
+
+    /* What it has had all along may be gone. */
+    ck_assert_int_eq(shell_run("cd %s && sed -i 's/^offline = \"\"/offline = \"gone\"/' "
+                               "%s/config.toml",
+                               scratch.path, run),
+                     0);
+    assert_said(resume("replay.offline=other"), 2, "has its demonstrations already");
+    assert_said(resume("run.stop_s=20"), 0, "done after");
     scratch_close(&scratch);
 }
 END_TEST
@@ -252,7 +306,9 @@ START_TEST(a_wrong_line_says_what_is_wanted)
 END_TEST
 
 PAWL_TEST_MAIN("resume", a_run_goes_on_in_its_folder_with_what_is_overridden,
-               a_goal_that_is_reached_already_is_said_and_the_next_is_beyond_it,
+               a_run_whose_goal_is_reached_is_left_as_it_is,
+               a_run_that_a_role_refuses_to_go_on_with_is_as_it_was,
+               what_a_run_that_has_begun_takes_no_notice_of_is_refused,
                without_a_valid_checkpoint_it_fails_and_nothing_changes,
                a_checkpoint_that_is_passed_over_is_told_once,
                a_run_that_somebody_has_is_left_to_them,
