@@ -8,7 +8,6 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdio>
-#include <memory>
 
 namespace
 {
@@ -140,12 +139,16 @@ int mark_wait(pawl_torch_stream *stream, uint32_t index, pawl_err *err)
     });
 }
 
+/* A graph whose record failed is never freed. libtorch's allocator asks a graph about each
+ * allocation from before the capture until it has ended well; where the capture does not begin,
+ * or does not end well, nothing takes that back, and the graph has to outlive it. There is one
+ * in a process at most: after a failure nobody records again (shim_engine.cpp). */
 int record_begin(pawl_torch_stream *stream, pawl_err *err)
 {
     return guard(err, "record a CUDA graph", [&] {
-        auto graph = std::make_unique<pawl_torch_graph>();
+        auto *graph = new pawl_torch_graph;
         graph->graph.capture_begin();
-        stream->recording = graph.release();
+        stream->recording = graph;
     });
 }
 
@@ -153,10 +156,10 @@ int record_end(pawl_torch_stream *stream, pawl_torch_graph **to, pawl_err *err)
 {
     *to = nullptr;
     return guard(err, "record a CUDA graph", [&] {
-        std::unique_ptr<pawl_torch_graph> graph(stream->recording);
+        pawl_torch_graph *graph = stream->recording;
         stream->recording = nullptr;
         graph->graph.capture_end();
-        *to = graph.release();
+        *to = graph;
     });
 }
 

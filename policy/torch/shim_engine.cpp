@@ -11,7 +11,7 @@
  *
  * There the first run of a list is plain, so that libtorch loads its kernels; the second is
  * recorded, and from then on a run is one launch of that record. A list that cannot be recorded
- * goes on as it began.
+ * goes on as it began, and so do all that come to it later in the process.
  */
 #include "policy/torch/engine.hpp"
 #include "policy/torch/guard.hpp"
@@ -277,26 +277,38 @@ void run_steps(const list &l)
         s();
 }
 
-/* What goes wrong here leaves the list as it is, and its steps will say whether that is all. */
-void record(engine &e, list &l)
+/* NULL: it could not be recorded, or not all of it. */
+pawl_torch_graph *recorded(engine &e, const list &l)
 {
     pawl_err ignored{};
     pawl_torch_graph *graph = nullptr;
     bool is_whole = true;
-    l.is_tried = true;
     if (around.cuda->record_begin(e.stream, &ignored) != 0)
-        return;
+        return nullptr;
     try {
         run_steps(l);
     } catch (...) {
         is_whole = false;
     }
     if (around.cuda->record_end(e.stream, &graph, &ignored) != 0)
-        return;
+        return nullptr;
     if (is_whole)
-        l.graph = graph;
-    else
-        around.cuda->graph_close(graph); /* of half a list */
+        return graph;
+    around.cuda->graph_close(graph); /* of half a list */
+    return nullptr;
+}
+
+/* What goes wrong here leaves the list as it is, and its steps will say whether that is all. It
+ * may leave libtorch's allocator in a capture that is none (shim_cuda.cpp): what it gave into
+ * another one then would be that one's. So one failure is the last of the process. */
+void record(engine &e, list &l)
+{
+    static bool has_failed;
+    if (has_failed)
+        return;
+    l.is_tried = true;
+    l.graph = recorded(e, l);
+    has_failed = !l.graph;
 }
 
 /* A failure at work says nothing about the configuration or the machine, whatever libtorch

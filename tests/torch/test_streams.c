@@ -17,7 +17,7 @@ static struct fake_streams *streams;
 static struct pawl_plan *plan;
 static struct pawl_engine *engine;
 static struct pawl_view x, y;
-static uint32_t the_list;
+static uint32_t the_list, another_list;
 static struct pawl_err err;
 
 static void use_streams(void)
@@ -46,6 +46,8 @@ static void open_engine(void)
     the_list = pawl_plan_begin(plan, "twice");
     pawl_plan_copy(plan, &(struct pawl_op_copy){.y = y, .x = x});
     pawl_plan_copy(plan, &(struct pawl_op_copy){.y = y, .x = x, .accumulate = true});
+    another_list = pawl_plan_begin(plan, "once");
+    pawl_plan_copy(plan, &(struct pawl_op_copy){.y = y, .x = x});
     ck_assert_int_eq(pawl_plan_finish(plan, &err), 0);
     ck_assert_msg(ops->open(&engine, plan, &setup, &err) == 0, "%s", err.text);
 }
@@ -56,12 +58,17 @@ static void close_engine(void)
     pawl_plan_close(plan);
 }
 
-static void run(float value)
+static void run_list(uint32_t list, float value)
 {
     engine->ops->input(engine, x)[4] = value;
-    ck_assert_msg(engine->ops->run(engine, the_list, &err) == 0, "%s", err.text);
+    ck_assert_msg(engine->ops->run(engine, list, &err) == 0, "%s", err.text);
     engine->ops->input(engine, x)[4] = -1.0f; /* it has been taken */
     ck_assert_int_eq(engine->ops->finish(engine, &err), 0);
+}
+
+static void run(float value)
+{
+    run_list(the_list, value);
 }
 
 START_TEST(the_second_run_of_a_list_is_recorded_and_replayed_from_then_on)
@@ -78,19 +85,26 @@ START_TEST(the_second_run_of_a_list_is_recorded_and_replayed_from_then_on)
 }
 END_TEST
 
+/* The list, another one behind it, and those of the next engine. */
 static void check_plain(void)
 {
     for (int i = 1; i <= 5; i++) {
         run((float)i);
         ck_assert_float_eq(engine->ops->output(engine, y)[4], 2.0f * (float)i);
     }
+    for (int i = 1; i <= 3; i++)
+        run_list(another_list, (float)i);
+    close_engine();
+    open_engine();
+    for (int i = 1; i <= 3; i++)
+        run((float)i);
     ck_assert_uint_eq(streams->begin_count, 1);
     ck_assert_uint_eq(streams->replay_count, 0);
     close_engine();
     ck_assert_uint_eq(streams->closed_count, streams->graph_count);
 }
 
-START_TEST(a_list_whose_record_cannot_begin_stays_plain)
+START_TEST(a_record_that_cannot_begin_is_the_last)
 {
     open_engine();
     streams->fails_begin = true;
@@ -98,7 +112,7 @@ START_TEST(a_list_whose_record_cannot_begin_stays_plain)
 }
 END_TEST
 
-START_TEST(a_list_whose_record_cannot_end_stays_plain)
+START_TEST(a_record_that_cannot_end_is_the_last)
 {
     open_engine();
     streams->fails_end = true;
@@ -106,7 +120,7 @@ START_TEST(a_list_whose_record_cannot_end_stays_plain)
 }
 END_TEST
 
-START_TEST(half_a_record_is_not_replayed)
+START_TEST(half_a_record_is_not_replayed_and_the_last)
 {
     open_engine();
     streams->fails_inside = true;
@@ -173,7 +187,7 @@ START_TEST(memory_apart_changes_nothing)
 END_TEST
 
 PAWL_TEST_MAIN("torch streams", the_second_run_of_a_list_is_recorded_and_replayed_from_then_on,
-               a_list_whose_record_cannot_begin_stays_plain,
-               a_list_whose_record_cannot_end_stays_plain, half_a_record_is_not_replayed,
+               a_record_that_cannot_begin_is_the_last, a_record_that_cannot_end_is_the_last,
+               half_a_record_is_not_replayed_and_the_last,
                an_error_at_work_is_none_of_the_configuration,
                what_the_host_has_no_copy_of_is_nowhere, memory_apart_changes_nothing)
