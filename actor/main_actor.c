@@ -18,6 +18,7 @@
 
 #include "actor/actor.h"
 #include "runtime/cli.h"
+#include "runtime/clock.h"
 #include "runtime/fault.h"
 #include "runtime/log.h"
 #include "runtime/run_cfg.h"
@@ -147,8 +148,10 @@ static int run(const struct options *options, const struct pawl_cfg *cfg, struct
     }
     catch_signals();
     code = pawl_actor_run(running, err);
-    if (code != 0)
+    if (code != 0) {
+        pawl_log_settle(PAWL_NS_PER_S); /* the reason is the last line */
         pawl_log_error("cannot go on", "error=%s", err->text);
+    }
     signal(SIGTERM, SIG_IGN); /* it stops already */
     pawl_actor_close(running);
     return exit_code_of(code);

@@ -305,6 +305,21 @@ int pawl_checkpoint_verify(struct pawl_io *io, const char *path,
     return pawl_err_set(err, why.code, "%s", why.text);
 }
 
+int pawl_checkpoint_verify_foreign(struct pawl_io *io, const char *path, struct pawl_err *err)
+{
+    struct pawl_checkpoint_info info;
+    char manifest[PATH_MAX];
+    if ((size_t)snprintf(manifest, sizeof(manifest), "%s/" PAWL_CHECKPOINT_MANIFEST, path) >=
+        sizeof(manifest))
+        return pawl_err_set(err, ENAMETOOLONG, "a path of %zu bytes", strlen(path));
+    int fd = pawl_io_open(io, PAWL_IO_CWD, manifest, O_RDONLY, 0);
+    if (fd == -ENOENT)
+        return 0;
+    if (fd >= 0)
+        pawl_io_close(io, fd);
+    return pawl_checkpoint_verify(io, path, PAWL_CHECKPOINT_FULL, &info, err);
+}
+
 /* --- all of a run --- */
 
 struct numbers {

@@ -70,6 +70,10 @@ int pawl_checkpoint_verify(struct pawl_io *io, const char *path,
                            enum pawl_checkpoint_depth depth, struct pawl_checkpoint_info *info,
                            struct pawl_err *err);
 
+/* Likewise all bytes of one that may be LeRobot's: where there is no manifest there is nothing
+ * to verify, and the answer is 0. */
+int pawl_checkpoint_verify_foreign(struct pawl_io *io, const char *path, struct pawl_err *err);
+
 /* -ENOENT: there is none that is valid, -EIO: some cannot be read; the text says how many were
  * skipped. `skipped` (may be NULL) gets a sentence for each. */
 int pawl_checkpoint_find(struct pawl_io *io, const char *run_path,

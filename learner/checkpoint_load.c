@@ -422,7 +422,10 @@ int pawl_checkpoint_tree_load(struct pawl_io *io, const char *path,
     *load = (struct load){
         .io = io, .path = path, .trainer = trainer, .origin = origin, .loaded = loaded};
 
-    int code = add_sources(load, err);
+    int code =
+        origin == PAWL_CHECKPOINT_FOREIGN ? pawl_checkpoint_verify_foreign(io, path, err) : 0;
+    if (code == 0)
+        code = add_sources(load, err);
     if (code == 0)
         code = load_texts(load, err);
     if (code == 0)

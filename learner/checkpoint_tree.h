@@ -91,8 +91,8 @@ struct pawl_checkpoint_loaded {
 /* Reads into the trainer's block and calls its restore(). Refuses another shape with the
  * tensor's name and both shapes, and what is not finite, before anything is written. A foreign
  * checkpoint has to hold all of `model/`; a target that it lacks is copied from what it
- * follows, optimizers that it lacks are counted as missing. `path` has been verified by the
- * caller, where it is ours. */
+ * follows, optimizers that it lacks are counted as missing. A foreign one
+ * that has a manifest of ours is verified by it; ours has been verified by the caller. */
 int pawl_checkpoint_tree_load(struct pawl_io *io, const char *path,
                               struct pawl_trainer *trainer, enum pawl_checkpoint_origin origin,
                               struct pawl_checkpoint_loaded *loaded, struct pawl_err *err);

@@ -1,6 +1,7 @@
 #include "learner/learner_cfg.h"
 
 #include "learner/book.h"
+#include "learner/checkpoint_find.h"
 #include "learner/tally.h"
 #include "policy/door.h"
 #include "policy/policy.h"
@@ -71,6 +72,7 @@ static void look(struct pawl_cfg *cfg)
 {
     const struct pawl_learner_cfg *learner = pawl_cfg_fields(cfg, &pawl_learner_table);
     const struct pawl_policy_cfg *policy = pawl_cfg_fields(cfg, &pawl_policy_table);
+    struct pawl_err err = {0};
     char path[PAWL_LEARNER_PATH_BYTES + 64];
 
     if (!policy || !pawl_policies[policy->type]->trainer)
@@ -84,6 +86,11 @@ static void look(struct pawl_cfg *cfg)
         pawl_cfg_refuse(cfg, "learner.start_from", errno,
                         "wanted is the folder of a checkpoint, RUN/checkpoints/last say",
                         "%s: %s", path, strerror(errno));
+    else if (learner->start_from[0] &&
+             pawl_checkpoint_verify_foreign(pawl_io_sys(), learner->start_from, &err) != 0)
+        pawl_cfg_refuse(cfg, "learner.start_from", EINVAL,
+                        "`pawl checkpoint list RUN` shows those that are whole", "%s",
+                        err.text);
 }
 
 const struct pawl_cfg_table pawl_learner_table = {

@@ -15,6 +15,7 @@
 #include "learner/learner_cfg.h"
 #include "runtime/affinity.h"
 #include "runtime/cli.h"
+#include "runtime/clock.h"
 #include "runtime/fault.h"
 #include "runtime/log.h"
 #include "runtime/run_cfg.h"
@@ -182,8 +183,10 @@ int main(int argc, char **argv)
     int code = start_log(cfg, folder, arguments.start_ns, &err);
     if (code == 0)
         code = run(&arguments, cfg, folder, &err);
-    if (code != 0)
+    if (code != 0) {
+        pawl_log_settle(PAWL_NS_PER_S); /* the reason is the last line */
         pawl_log_error("failed", "reason=%s", err.text);
+    }
     pawl_log_stop();
     pawl_cfg_close(cfg);
     return exit_code_of(code);

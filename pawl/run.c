@@ -531,7 +531,7 @@ int pawl_run_do(const struct pawl_run_order *order)
         pawl_run_fail(&run, "supervisor", "%s", exit_err.text);
         run.exit_code = run.exit_code == PAWL_EXIT_DONE ? PAWL_EXIT_FAILED : run.exit_code;
     }
-    pawl_log_flush(PAWL_NS_PER_S);
+    pawl_log_settle(PAWL_NS_PER_S);
     if (is_refused)
         pawl_run_put_back(&run);
     pawl_run_print_end(&run);

@@ -52,6 +52,7 @@ static struct {
     pthread_t writer;
     _Atomic uint32_t wake_word; /* the writer sleeps on it */
     _Atomic bool is_stopping, is_done;
+    _Atomic uint32_t settle_count, settled_count; /* asked for, done */
     uint64_t window_end_ns;
 } self = {.file.fd = -1, .terminal.fd = STDERR_FILENO, .terminal.level = PAWL_LOG_INFO};
 
@@ -293,12 +294,19 @@ static void write_until_stopped(void)
          * comes after changes the word, and then the wait below returns at once. */
         uint32_t word = atomic_load_explicit(&self.wake_word, memory_order_acquire);
         bool is_last_round = atomic_load_explicit(&self.is_stopping, memory_order_acquire);
+        /* Acquire pairs with the release in pawl_log_settle(): what was held back by then is
+         * counted. */
+        uint32_t settle = atomic_load_explicit(&self.settle_count, memory_order_acquire);
+        bool is_asked =
+            settle != atomic_load_explicit(&self.settled_count, memory_order_relaxed);
         write_queued();
         uint64_t now_ns = pawl_clock_now_ns();
-        if (now_ns >= self.window_end_ns || is_last_round) {
+        if (now_ns >= self.window_end_ns || is_last_round || is_asked) {
             end_window();
             self.window_end_ns = now_ns + self.window_ns;
         }
+        /* Release pairs with the acquire load in pawl_log_settle(): it is all written. */
+        atomic_store_explicit(&self.settled_count, settle, memory_order_release);
         if (is_last_round)
             return;
         syscall(SYS_futex, &self.wake_word, FUTEX_WAIT_PRIVATE, word,
@@ -498,6 +506,25 @@ int pawl_log_flush(uint64_t timeout_ns)
     uint64_t end_ns = pawl_clock_now_ns() + timeout_ns;
     wake_writer();
     while (pawl_log_queue_tail(&self.queue) < head) {
+        if (pawl_clock_now_ns() >= end_ns)
+            return -ETIMEDOUT;
+        nap(NAP_NS);
+    }
+    return 0;
+}
+
+int pawl_log_settle(uint64_t timeout_ns)
+{
+    if (atomic_load_explicit(&self.state, memory_order_acquire) != STATE_ON)
+        return 0;
+    uint64_t end_ns = pawl_clock_now_ns() + timeout_ns;
+    /* Release pairs with the acquire load in write_until_stopped(). */
+    uint32_t wanted =
+        atomic_fetch_add_explicit(&self.settle_count, 1, memory_order_release) + 1;
+    wake_writer();
+    /* Acquire pairs with the release store in write_until_stopped(). */
+    while (atomic_load_explicit(&self.settled_count, memory_order_acquire) - wanted >
+           INT32_MAX) {
         if (pawl_clock_now_ns() >= end_ns)
             return -ETIMEDOUT;
         nap(NAP_NS);

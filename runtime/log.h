@@ -73,6 +73,10 @@ int pawl_log_start(const struct pawl_log_cfg *cfg, struct pawl_err *err);
  * -ETIMEDOUT when that takes longer. */
 int pawl_log_flush(uint64_t timeout_ns);
 
+/* Likewise, and tells what has been held back until now: for who is about to say the last word,
+ * which a count of older lines must not follow. */
+int pawl_log_settle(uint64_t timeout_ns);
+
 /* Writes what is left, for at most a second, and ends the thread; at exit it is called anyway.
  * -ETIMEDOUT when the writer is stuck in the kernel: it is left there and the log drops
  * everything from then on. */

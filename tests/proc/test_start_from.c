@@ -1,5 +1,6 @@
 /* `pawl train` with learner.start_from: a run that begins with what another one learnt. */
 #include "support/scratch.h"
+#include "support/shell.h"
 #include "support/test.h"
 #include "support/train.h"
 
@@ -49,6 +50,26 @@ START_TEST(a_run_takes_what_its_configuration_does_not_say_from_the_checkpoint)
 }
 END_TEST
 
+START_TEST(a_checkpoint_that_is_not_as_it_was_written_starts_nothing)
+{
+    scratch_open(&scratch);
+    run(SMALL, (const char *const[]){"policy.sac.hidden=[8]", NULL});
+    int fd = open(train_path(&train, "checkpoints/last/pretrained_model/model.safetensors"),
+                  O_WRONLY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(pwrite(fd, "\0\0\0\0", 4, lseek(fd, 0, SEEK_END) - 4), 4);
+    close(fd);
+    SHELL_PRINTS(shell_run("cd %s && %s train %s env.type=dummy run.steps=60 run.dir=x "
+                           "learner.start_from=%s",
+                           scratch.path, PAWL, "1.toml",
+                           train_path(&train, "checkpoints/last")),
+                 2, "model.safetensors: CRC-32C");
+    ck_assert_ptr_nonnull(strstr(shell_text, "nothing was started"));
+    ck_assert_int_eq(access(scratch_path(&scratch, "x"), F_OK), -1);
+    scratch_close(&scratch);
+}
+END_TEST
+
 /* The default of the one key would not go with the other that is given. */
 START_TEST(what_keys_demand_of_each_other_is_asked_of_the_checkpoints_values)
 {
@@ -92,5 +113,6 @@ END_TEST
 
 PAWL_TEST_MAIN("start_from",
                a_run_takes_what_its_configuration_does_not_say_from_the_checkpoint,
+               a_checkpoint_that_is_not_as_it_was_written_starts_nothing,
                what_keys_demand_of_each_other_is_asked_of_the_checkpoints_values,
                a_resumed_run_goes_on_by_its_own_configuration)

@@ -159,6 +159,19 @@ START_TEST(a_run_that_ends_in_trouble_saves_its_last_good_state)
 }
 END_TEST
 
+/* What the supervisor takes for the reason. */
+static bool is_last_in_log(const char *words)
+{
+    size_t length = 0;
+    char *text = scratch_read(scratch_path(&rig.scratch, "log.txt"), &length);
+    ck_assert_ptr_nonnull(text);
+    text[length - 1] = '\0'; /* the newline */
+    const char *line = strrchr(text, '\n');
+    bool is_last = line && strstr(line, words);
+    free(text);
+    return is_last;
+}
+
 /* Feeds it until it has ended, by itself. */
 static void diverge_with(const char *faults)
 {
@@ -174,6 +187,7 @@ static void diverge_with(const char *faults)
     ck_assert_int_eq(rig.learner.exit.code, PAWL_EXIT_FINAL); /* nobody starts it again */
     ck_assert_uint_eq(count_in("log.txt", "training diverges: back to the last good state 3"),
                       1);
+    ck_assert(is_last_in_log(" error learner failed reason="));
     (void)learn_read_checkpoint(); /* there is a valid one */
     learner_rig_close(&rig);
 }

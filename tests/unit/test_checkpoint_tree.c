@@ -481,6 +481,34 @@ START_TEST(a_foreign_one_may_name_a_shared_tensor_as_we_do_not_and_keep_critics_
 }
 END_TEST
 
+static void flip_last_bit(const char *folder, const char *file)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", folder, file);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    off_t at = lseek(fd, -1, SEEK_END);
+    char byte;
+    ck_assert_int_eq(pread(fd, &byte, 1, at), 1);
+    byte ^= 1; /* a number still, and another one */
+    ck_assert_int_eq(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+START_TEST(a_foreign_one_with_a_manifest_is_taken_by_its_checksums)
+{
+    scratch_open(&scratch);
+    make_fake(3);
+    const char *path = save(12);
+    struct pawl_checkpoint_loaded loaded;
+    ck_assert_msg(load(path, PAWL_CHECKPOINT_FOREIGN, &loaded) == 0, "%s", err.text);
+    flip_last_bit(path, "pretrained_model/model.safetensors");
+    ck_assert_int_eq(load(path, PAWL_CHECKPOINT_FOREIGN, &loaded), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "model.safetensors: CRC-32C"));
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(a_tensor_without_a_file_is_noticed_before_anything_is_saved)
 {
     make_fake(3);
@@ -516,5 +544,6 @@ PAWL_TEST_MAIN(
     a_foreign_one_has_compiled_names_aliases_and_no_state_of_ours,
     of_another_run_the_updates_are_not_taken_and_its_inputs_are_normalised_alike,
     a_foreign_one_may_name_a_shared_tensor_as_we_do_not_and_keep_critics_apart,
+    a_foreign_one_with_a_manifest_is_taken_by_its_checksums,
     a_tensor_without_a_file_is_noticed_before_anything_is_saved,
     the_generators_are_the_mersenne_twister_of_the_seed)

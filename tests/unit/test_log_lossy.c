@@ -96,6 +96,23 @@ START_TEST(what_was_held_back_is_told_at_the_end)
 }
 END_TEST
 
+START_TEST(what_was_held_back_is_told_before_the_last_word)
+{
+    struct pawl_log_cfg cfg = quiet_cfg();
+    start(&cfg);
+    for (int round = 1; round <= 2; round++) {
+        warn_below_target(11);
+        ck_assert_int_eq(pawl_log_settle(GUARD_NS), 0);
+    }
+    pawl_log_error("failed", "reason=%s", "it is over");
+    stopped_file();
+    ck_assert_ptr_nonnull(strstr(text, "below target, 3 times in the last 10 s\n"));
+    ck_assert_ptr_nonnull(strstr(text, "below target, 11 times in the last 10 s\n"));
+    ck_assert_str_eq(strstr(text, " error learner failed "),
+                     " error learner failed reason=\"it is over\"\n");
+}
+END_TEST
+
 START_TEST(a_full_disk_loses_lines_and_nobody_waits)
 {
     struct pawl_log_cfg cfg = quiet_cfg();
@@ -238,11 +255,10 @@ END_TEST
 #define FAULT_TESTS
 #endif
 
-PAWL_TEST_MAIN("log_lossy", a_full_queue_drops_and_a_line_says_how_many,
-               repeated_warnings_are_counted_instead,
-               what_goes_on_repeating_is_one_line_per_window,
-               after_a_quiet_window_warnings_are_shown_again,
-               what_was_held_back_is_told_at_the_end, a_full_disk_loses_lines_and_nobody_waits,
-               a_line_cut_by_a_full_disk_is_ended_before_the_next,
-               a_reader_that_stopped_reading_holds_nobody,
-               a_closed_stderr_is_not_the_end FAULT_TESTS)
+PAWL_TEST_MAIN(
+    "log_lossy", a_full_queue_drops_and_a_line_says_how_many,
+    repeated_warnings_are_counted_instead, what_goes_on_repeating_is_one_line_per_window,
+    after_a_quiet_window_warnings_are_shown_again, what_was_held_back_is_told_at_the_end,
+    what_was_held_back_is_told_before_the_last_word, a_full_disk_loses_lines_and_nobody_waits,
+    a_line_cut_by_a_full_disk_is_ended_before_the_next,
+    a_reader_that_stopped_reading_holds_nobody, a_closed_stderr_is_not_the_end FAULT_TESTS)
