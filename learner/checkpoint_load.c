@@ -114,7 +114,7 @@ static int add_sources(struct load *load, struct pawl_err *err)
     if (code == 0 && is_foreign)
         code = add_source_if_there(load, "algorithm/model.safetensors", "model/", err);
     if (code == 0)
-        code = add_source_if_there(load, "training_state/pawl_state.safetensors", "pawl/", err);
+        code = add_source_if_there(load, PAWL_CHECKPOINT_STATE, "pawl/", err);
     return code != 0 ? code : add_optimizers(load, err);
 }
 
@@ -266,7 +266,8 @@ static int refuse_norm(const struct load *load, const char *name, const char *ho
         load->path, name, how);
 }
 
-/* What a checkpoint of ours normalises its inputs with is what this configuration does. */
+/* What a checkpoint of ours normalises its inputs with is what this configuration does; LeRobot
+ * does not normalise them. */
 static int check_norm(const struct load *load, struct pawl_err *err)
 {
     const struct source *state = own_state_of(load);
@@ -279,7 +280,7 @@ static int check_norm(const struct load *load, struct pawl_err *err)
         snprintf(name, sizeof(name), "pawl/%s", state->tensors.tensors[i].name);
         there += strncmp(name, PAWL_TRAINER_NORM, sizeof(PAWL_TRAINER_NORM) - 1) == 0;
     }
-    for (size_t i = 0; state && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct pawl_tensor *tensor = &tensors[i];
         if (strncmp(tensor->name, PAWL_TRAINER_NORM, sizeof(PAWL_TRAINER_NORM) - 1) != 0)
             continue;

@@ -34,7 +34,8 @@
 #include "policy/trainer.h"
 
 #define PAWL_CHECKPOINT_PAWL_JSON      "training_state/pawl.json"
-#define PAWL_CHECKPOINT_PAWL_JSON_MAX  (16u << 20) /* bytes */
+#define PAWL_CHECKPOINT_STATE          "training_state/pawl_state.safetensors" /* Pawl's alone */
+#define PAWL_CHECKPOINT_PAWL_JSON_MAX  (16u << 20)                             /* bytes */
 #define PAWL_CHECKPOINT_OPTIMIZERS_MAX 8u
 
 struct pawl_checkpoint_tree_setup {

@@ -5,7 +5,7 @@
  *     pawl_cfg_open(&cfg, tables, &source, &err);
  *     pawl_start_from_read(&from, cfg, &err);
  *     if (from.base.word_count > 0)
- *         open it again on top of from.base
+ *         open it again on top of from.base, and print from.words.note
  */
 #ifndef PAWL_PAWL_START_FROM_H
 #define PAWL_PAWL_START_FROM_H

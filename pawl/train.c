@@ -13,7 +13,7 @@
 #include "pawl/run.h"
 #include "pawl/start_from.h"
 
-/* On top of what the run begins with; says what that changed. */
+/* On top of what the run begins with; says what that changed, and what it could not. */
 static int open_new(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg)
 {
     static struct pawl_start_from from;
@@ -25,6 +25,8 @@ static int open_new(struct pawl_cli *cli, const char *path, struct pawl_cfg **cf
         code = pawl_cli_fail(cli, PAWL_EXIT_USAGE, "%s", err.text);
     if (code == PAWL_EXIT_DONE)
         code = pawl_cli_open_cfg_on(cli, &from.base, path, cfg);
+    if (code == PAWL_EXIT_DONE)
+        fputs(from.words.note, cli->out);
     if (code == PAWL_EXIT_DONE && pawl_cfg_diff(part, *cfg, cli->out) > 0)
         fprintf(cli->out, "so says the checkpoint; a key that is given has the last word\n");
     if (code == PAWL_EXIT_DONE)

@@ -47,9 +47,9 @@ static const struct pawl_cfg_row sac_rows[] = {
     PAWL_CFG_F64_ROW(S, "policy.sac.init_final", init_final, 0.05, 0.0, 1e3, "",
                      "First values of the actor's last layers are drawn from within this on "
                      "both sides of 0."),
-    PAWL_CFG_F64_ROW(S, "policy.sac.std_min", std_min, 1e-5, 1e-30, 1e6, "",
+    PAWL_CFG_F64_ROW(S, "policy.sac.std_min", std_min, 1e-5, PAWL_SAC_STD_LEAST, 1e6, "",
                      "What the actor gives as the spread of an action is at least this."),
-    PAWL_CFG_F64_ROW(S, "policy.sac.std_max", std_max, 10.0, 1e-30, 1e6, "",
+    PAWL_CFG_F64_ROW(S, "policy.sac.std_max", std_max, 10.0, PAWL_SAC_STD_LEAST, 1e6, "",
                      "And at most this."),
     PAWL_CFG_I64_ROW(S, "policy.sac.latent_dim", latent_dim, 256, 1, 8192, "",
                      "Width of the encoding of each observation field."),

@@ -19,6 +19,9 @@ enum pawl_sac_network {
     PAWL_SAC_NETWORK_PLAIN,
 };
 
+#define PAWL_SAC_STD_LEAST      1e-30 /* of std_min: a spread has a logarithm */
+#define PAWL_SAC_STD_LEAST_TEXT "1e-30"
+
 /* Names as LeRobot and torch have them. */
 enum pawl_sac_activation {
     PAWL_SAC_ACTIVATION_SILU,

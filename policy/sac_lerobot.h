@@ -36,7 +36,7 @@ void pawl_sac_texts_close(struct pawl_sac_texts *texts);
 
 /* pawl_trainer_ops.recall. */
 int pawl_sac_recall(struct pawl_trainer_words *words, const char *text, size_t length_bytes,
-                    const char *source, struct pawl_err *err);
+                    bool is_ours, const char *source, struct pawl_err *err);
 
 /* One JSON object; the writer's own errors are its finish's affair. */
 int pawl_sac_texts_write(const struct pawl_sac_texts *texts, enum pawl_trainer_text which,

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/text.h"
+
 enum kind { NUMBER, COUNT, FLAG, WORD, WIDTHS };
 
 static const struct {
@@ -73,21 +75,36 @@ static int add(struct pawl_trainer_words *words, const char *key, const char *va
     return 0;
 }
 
-static int read_widths(const struct pawl_json_at *object, const char *member, char *text,
-                       size_t text_bytes, struct pawl_err *err)
+static int read_number(const struct pawl_json_at *object, const char *member, bool is_whole,
+                       char text[PAWL_TEXT_F64_BYTES], struct pawl_err *err)
 {
+    double number = 0.0;
+    int64_t whole = 0;
+    int code = is_whole ? pawl_json_get_i64(object, member, INT64_MIN, INT64_MAX, &whole, err)
+                        : pawl_json_get_f64(object, member, -DBL_MAX, DBL_MAX, &number, err);
+    if (is_whole)
+        snprintf(text, PAWL_TEXT_F64_BYTES, "%" PRId64, whole);
+    else
+        pawl_text_f64(text, number, PAWL_TEXT_F64_FOR_PROGRAMS);
+    return code;
+}
+
+/* Of whole numbers, or of any. */
+static int read_list(const struct pawl_json_at *object, const char *member, bool is_whole,
+                     char *text, size_t text_bytes, struct pawl_err *err)
+{
+    char item_text[PAWL_TEXT_F64_BYTES];
     struct pawl_json_at list;
     int code = pawl_json_get_array(object, member, &list, err);
     size_t at = (size_t)snprintf(text, text_bytes, "[");
     for (size_t i = 0, count = code == 0 ? pawl_json_count(&list) : 0; i < count; i++) {
         struct pawl_json_at item = pawl_json_item(&list, i);
-        int64_t width;
-        code = pawl_json_get_i64(&item, NULL, INT64_MIN, INT64_MAX, &width, err);
+        code = read_number(&item, NULL, is_whole, item_text, err);
         if (code != 0)
             return code;
-        at += (size_t)snprintf(text + at, text_bytes - at, "%s%" PRId64, i ? ", " : "", width);
+        at += (size_t)snprintf(text + at, text_bytes - at, "%s%s", i ? ", " : "", item_text);
         if (at + 1 >= text_bytes)
-            return pawl_err_set(err, E2BIG, "%s: too many layers", member);
+            return pawl_err_set(err, E2BIG, "%s: too many numbers", member);
     }
     snprintf(text + at, text_bytes - at, "]");
     return code;
@@ -97,19 +114,13 @@ static int read_value(const struct pawl_json_at *object, size_t row, char *text,
                       size_t text_bytes, struct pawl_err *err)
 {
     const char *member = rows[row].member, *word = "";
-    double number = 0.0;
-    int64_t count = 0;
     bool flag = false;
     int code = 0;
 
     switch (rows[row].kind) {
     case NUMBER:
-        code = pawl_json_get_f64(object, member, -DBL_MAX, DBL_MAX, &number, err);
-        snprintf(text, text_bytes, "%.17g", number);
-        break;
     case COUNT:
-        code = pawl_json_get_i64(object, member, INT64_MIN, INT64_MAX, &count, err);
-        snprintf(text, text_bytes, "%" PRId64, count);
+        code = read_number(object, member, rows[row].kind == COUNT, text, err);
         break;
     case FLAG:
         code = pawl_json_get_bool(object, member, &flag, err);
@@ -120,21 +131,43 @@ static int read_value(const struct pawl_json_at *object, size_t row, char *text,
         snprintf(text, text_bytes, "%.64s", word);
         break;
     case WIDTHS:
-        code = read_widths(object, member, text, text_bytes, err);
+        code = read_list(object, member, true, text, text_bytes, err);
         break;
     }
     return code;
 }
 
-/* 0 has another meaning in these keys than there. */
-static const char *value_of(size_t row, const char *text)
+static void add_note(struct pawl_trainer_words *words, const char *source, const char *text)
 {
-    bool is_entropy = strcmp(rows[row].member, "target_entropy") == 0;
-    return is_entropy && strtod(text, NULL) == 0.0 ? "1e-30" : text;
+    size_t used = strlen(words->note);
+    snprintf(words->note + used, sizeof(words->note) - used, "%s: %s\n", source, text);
+}
+
+/* What is valid there and not here. */
+static const char *value_of(struct pawl_trainer_words *words, size_t row, const char *text,
+                            const char *source)
+{
+    /* 0 is the default of this key. */
+    if (strcmp(rows[row].member, "target_entropy") == 0 && strtod(text, NULL) == 0.0)
+        return "1e-30";
+    if (strcmp(rows[row].member, "std_min") != 0 || strtod(text, NULL) >= PAWL_SAC_STD_LEAST)
+        return text;
+    add_note(words, source,
+             "policy_kwargs.std_min is too little here; policy.sac.std_min "
+             "is " PAWL_SAC_STD_LEAST_TEXT " instead");
+    return PAWL_SAC_STD_LEAST_TEXT;
+}
+
+/* LeRobot does not read the one without the other. */
+static bool is_without_use(const struct pawl_json_at *object, size_t row)
+{
+    bool is_active = true;
+    return strcmp(rows[row].member, "final_activation") == 0 && has(object, "activate_final") &&
+           pawl_json_get_bool(object, "activate_final", &is_active, NULL) == 0 && !is_active;
 }
 
 static int read_row(struct pawl_trainer_words *words, const struct pawl_json_at *root,
-                    size_t row, struct pawl_err *err)
+                    size_t row, const char *source, struct pawl_err *err)
 {
     char text[PAWL_TRAINER_WORD_BYTES];
     struct pawl_json_at object = *root;
@@ -144,10 +177,11 @@ static int read_row(struct pawl_trainer_words *words, const struct pawl_json_at 
         return 0;
     if (rows[row].object)
         code = pawl_json_get_object(root, rows[row].object, &object, err);
-    if (code != 0 || !has(&object, rows[row].member))
+    if (code != 0 || !has(&object, rows[row].member) || is_without_use(&object, row))
         return code;
     code = read_value(&object, row, text, sizeof(text), err);
-    return code != 0 ? code : add(words, rows[row].key, value_of(row, text), err);
+    return code != 0 ? code
+                     : add(words, rows[row].key, value_of(words, row, text, source), err);
 }
 
 static bool has_tag(const struct pawl_json_at *root, const char *tag)
@@ -164,29 +198,17 @@ static bool has_tag(const struct pawl_json_at *root, const char *tag)
     return false;
 }
 
-static int read_numbers(struct pawl_trainer_words *words, const struct pawl_json_at *object,
-                        const char *member, const char *key, struct pawl_err *err)
+static int read_statistic(struct pawl_trainer_words *words, const struct pawl_json_at *state,
+                          const char *member, const char *key, struct pawl_err *err)
 {
     char text[PAWL_TRAINER_WORD_BYTES];
-    struct pawl_json_at list;
-    int code = pawl_json_get_array(object, member, &list, err);
-    size_t at = (size_t)snprintf(text, sizeof(text), "[");
-    for (size_t i = 0, count = code == 0 ? pawl_json_count(&list) : 0; i < count; i++) {
-        struct pawl_json_at item = pawl_json_item(&list, i);
-        double number;
-        code = pawl_json_get_f64(&item, NULL, -DBL_MAX, DBL_MAX, &number, err);
-        if (code != 0)
-            return code;
-        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%.17g", i ? ", " : "", number);
-        if (at + 1 >= sizeof(text))
-            return pawl_err_set(err, E2BIG, "%s: too many components", member);
-    }
-    snprintf(text + at, sizeof(text) - at, "]");
+    int code = read_list(state, member, false, text, sizeof(text), err);
     return code != 0 ? code : add(words, key, text, err);
 }
 
 /* What only a config.json of ours means: LeRobot's learner has statistics and does not use
- * them, and knows no other compat. */
+ * them, and knows no other compat. It keeps our tags when it goes on with a checkpoint of ours,
+ * so a tag alone does not tell. */
 static int read_ours(struct pawl_trainer_words *words, const struct pawl_json_at *root,
                      struct pawl_err *err)
 {
@@ -200,14 +222,14 @@ static int read_ours(struct pawl_trainer_words *words, const struct pawl_json_at
         return code;
     code = pawl_json_get_object(&stats, "observation.state", &state, err);
     if (code == 0)
-        code = read_numbers(words, &state, "mean", "policy.sac.observation_mean", err);
+        code = read_statistic(words, &state, "mean", "policy.sac.observation_mean", err);
     if (code == 0)
-        code = read_numbers(words, &state, "std", "policy.sac.observation_std", err);
+        code = read_statistic(words, &state, "std", "policy.sac.observation_std", err);
     return code;
 }
 
 static int read_root(struct pawl_trainer_words *words, const struct pawl_json_at *root,
-                     const char *source, struct pawl_err *err)
+                     bool is_ours, const char *source, struct pawl_err *err)
 {
     const char *type;
     int code = pawl_json_get_string(root, "type", &type, err);
@@ -221,21 +243,29 @@ static int read_root(struct pawl_trainer_words *words, const struct pawl_json_at
                             source, type);
     code = add(words, "policy.sac.network", is_plain ? "plain" : "lerobot", err);
     for (size_t i = 0; code == 0 && i < sizeof(rows) / sizeof(rows[0]); i++)
-        code = read_row(words, root, i, err);
-    return code == 0 && has_tag(root, PAWL_SAC_TAG) ? read_ours(words, root, err) : code;
+        code = read_row(words, root, i, source, err);
+    if (code != 0 || !has_tag(root, PAWL_SAC_TAG))
+        return code;
+    if (is_ours)
+        return read_ours(words, root, err);
+    add_note(words, source,
+             "its state of Pawl is not there, so LeRobot may have trained it since: compat and "
+             "the observations' statistics are not taken from there");
+    return 0;
 }
 
 int pawl_sac_recall(struct pawl_trainer_words *words, const char *text, size_t length_bytes,
-                    const char *source, struct pawl_err *err)
+                    bool is_ours, const char *source, struct pawl_err *err)
 {
     struct pawl_json doc;
 
     words->count = 0;
+    words->note[0] = '\0';
     int code = pawl_json_open_text(&doc, text, length_bytes, source, &limits, err);
     if (code != 0)
         return code;
     struct pawl_json_at root = pawl_json_root(&doc);
-    code = read_root(words, &root, source, err);
+    code = read_root(words, &root, is_ours, source, err);
     pawl_json_close(&doc);
     return code;
 }

@@ -83,10 +83,12 @@ enum pawl_trainer_text {
 
 #define PAWL_TRAINER_WORDS_MAX  48u
 #define PAWL_TRAINER_WORD_BYTES 2048u
+#define PAWL_TRAINER_NOTE_BYTES 512u
 
 /* Overrides of the configuration, KEY=VALUE each. */
 struct pawl_trainer_words {
     uint32_t count;
+    char note[PAWL_TRAINER_NOTE_BYTES]; /* what is not as the text has it; "" when all is */
     char words[PAWL_TRAINER_WORDS_MAX][PAWL_TRAINER_WORD_BYTES];
 };
 
@@ -140,11 +142,12 @@ struct pawl_trainer_ops {
     int (*describe)(const struct pawl_trainer *trainer, enum pawl_trainer_text which,
                     struct pawl_json_writer *writer, struct pawl_err *err);
 
-    /* The other way: what a config.json says of this method's keys, for
-     * a run that begins with what was learnt there. `source` names the text in errors. NULL:
-     * nothing is taken from there. */
+    /* The other way: what a config.json says of this method's keys, for a run that begins with
+     * what was learnt there. is_ours: Pawl's own state lies with it, so that nobody else has
+     * trained it since. `source` names the text in errors and in the note. NULL: nothing is
+     * taken from there. */
     int (*recall)(struct pawl_trainer_words *words, const char *text, size_t length_bytes,
-                  const char *source, struct pawl_err *err);
+                  bool is_ours, const char *source, struct pawl_err *err);
 };
 
 /* The first tensor that has a number in `block` which is not finite; NULL: none has. block is

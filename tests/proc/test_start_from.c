@@ -1,4 +1,6 @@
 /* `pawl train` with learner.start_from: a run that begins with what another one learnt. */
+#include "learner/checkpoint_find.h"
+#include "learner/checkpoint_tree.h"
 #include "support/scratch.h"
 #include "support/shell.h"
 #include "support/test.h"
@@ -85,6 +87,28 @@ START_TEST(what_keys_demand_of_each_other_is_asked_of_the_checkpoints_values)
 }
 END_TEST
 
+/* LeRobot keeps our tags and not our state. */
+START_TEST(a_checkpoint_that_went_through_lerobot_is_lerobots_and_the_run_says_so)
+{
+    char word[PATH_MAX + 128], state[PATH_MAX + 128];
+    scratch_open(&scratch);
+    run(SMALL, (const char *const[]){"policy.sac.compat=fixed", "policy.sac.hidden=[8]", NULL});
+    snprintf(word, sizeof(word), "learner.start_from=%s",
+             train_path(&train, "checkpoints/last"));
+    run(SMALL, (const char *const[]){word, NULL});
+    ck_assert(says(train_path(&train, "config.toml"), "compat = \"fixed\""));
+
+    snprintf(state, sizeof(state), "%s/" PAWL_CHECKPOINT_STATE, strchr(word, '=') + 1);
+    ck_assert_int_eq(unlink(state), 0);
+    snprintf(state, sizeof(state), "%s/" PAWL_CHECKPOINT_MANIFEST, strchr(word, '=') + 1);
+    ck_assert_int_eq(unlink(state), 0);
+    run(SMALL, (const char *const[]){word, NULL});
+    ck_assert(says(train_path(&train, "config.toml"), "compat = \"lerobot\""));
+    ck_assert(says(train.out_path, "config.json: its state of Pawl is not there, so LeRobot "));
+    scratch_close(&scratch);
+}
+END_TEST
+
 /* It has all keys by then, and the checkpoint may be gone. */
 START_TEST(a_resumed_run_goes_on_by_its_own_configuration)
 {
@@ -115,4 +139,5 @@ PAWL_TEST_MAIN("start_from",
                a_run_takes_what_its_configuration_does_not_say_from_the_checkpoint,
                a_checkpoint_that_is_not_as_it_was_written_starts_nothing,
                what_keys_demand_of_each_other_is_asked_of_the_checkpoints_values,
+               a_checkpoint_that_went_through_lerobot_is_lerobots_and_the_run_says_so,
                a_resumed_run_goes_on_by_its_own_configuration)

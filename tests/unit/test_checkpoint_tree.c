@@ -435,6 +435,15 @@ START_TEST(of_another_run_the_updates_are_not_taken_and_its_inputs_are_normalise
     strcpy(fake.tensors[8].name, "pawl/update_count");
     ck_assert_int_eq(load(path, PAWL_CHECKPOINT_FOREIGN, &loaded), -EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "pawl/normalize_inputs. is there, and not here: "));
+
+    char state[PATH_MAX];
+    strcpy(fake.tensors[8].name, norm);
+    snprintf(state, sizeof(state), "%s/" PAWL_CHECKPOINT_STATE, path);
+    ck_assert_int_eq(unlink(state), 0); /* as LeRobot writes it */
+    snprintf(state, sizeof(state), "%s/" PAWL_CHECKPOINT_MANIFEST, path);
+    ck_assert_int_eq(unlink(state), 0);
+    ck_assert_int_eq(load(path, PAWL_CHECKPOINT_FOREIGN, &loaded), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "mean is not there, and here it is: "));
     scratch_close(&scratch);
 }
 END_TEST

@@ -9,10 +9,15 @@
 static struct pawl_trainer_words words;
 static struct pawl_err err;
 
-static int recall(const char *text)
+static int recall_as(const char *text, bool is_ours)
 {
     err = (struct pawl_err){0};
-    return pawl_sac_trainer.recall(&words, text, strlen(text), "config.json", &err);
+    return pawl_sac_trainer.recall(&words, text, strlen(text), is_ours, "config.json", &err);
+}
+
+static int recall(const char *text)
+{
+    return recall_as(text, true);
 }
 
 static bool has_word(const char *word)
@@ -66,6 +71,7 @@ START_TEST(what_a_trainer_describes_is_recalled_key_by_key)
     ck_assert_int_eq(pawl_sac_trainer.describe(rig.trainer, PAWL_TRAINER_CONFIG, &writer, &err),
                      0);
     ck_assert_int_eq(recall(pawl_json_finish(&writer, &length, &err)), 0);
+    ck_assert_str_eq(words.note, "");
     for (uint32_t i = 0; i < words.count; i++)
         pointers[i] = words.words[i];
     struct pawl_cfg_source source = {.words = pointers, .word_count = (int)words.count};
@@ -104,9 +110,66 @@ START_TEST(statistics_that_lerobot_does_not_use_are_not_used_here)
     ck_assert_uint_eq(words.count, 1);
     snprintf(text, sizeof(text), "{\"type\":\"sac\",\"tags\":[\"pawl\"],%s", stats);
     ck_assert_int_eq(recall(text), 0);
-    ck_assert(has_word("policy.sac.observation_mean=[1]"));
-    ck_assert(has_word("policy.sac.observation_std=[2]"));
+    ck_assert(has_word("policy.sac.observation_mean=[1.0]"));
+    ck_assert(has_word("policy.sac.observation_std=[2.0]"));
     ck_assert(has_word("policy.sac.compat=lerobot"));
+}
+END_TEST
+
+/* LeRobot goes on with a checkpoint of ours and keeps its tags, but not our state. */
+START_TEST(what_lerobot_has_trained_since_is_lerobots)
+{
+    static const char text[] = "{\"type\":\"sac\",\"tags\":[\"pawl\",\"pawl-compat-fixed\"],"
+                               "\"dataset_stats\":{\"observation.state\":{\"mean\":[1],"
+                               "\"std\":[2]}}}";
+    ck_assert_int_eq(recall_as(text, false), 0);
+    ck_assert_uint_eq(words.count, 1);
+    ck_assert(has_word("policy.sac.network=lerobot"));
+    ck_assert_ptr_eq(strstr(words.note, "config.json: its state of Pawl is not there"),
+                     words.note);
+    ck_assert_int_eq(recall_as(text, true), 0);
+    ck_assert(has_word("policy.sac.compat=fixed"));
+    ck_assert_str_eq(words.note, "");
+}
+END_TEST
+
+START_TEST(an_activation_that_lerobot_does_not_read_is_none_here)
+{
+    ck_assert_int_eq(recall("{\"type\":\"sac\","
+                            "\"critic_network_kwargs\":{\"hidden_dims\":[8],"
+                            "\"activate_final\":false,\"final_activation\":\"Tanh\"},"
+                            "\"discrete_critic_network_kwargs\":{\"hidden_dims\":[8],"
+                            "\"activate_final\":true,\"final_activation\":\"ReLU\"}}"),
+                     0);
+    ck_assert(has_word("policy.sac.critic_activate_final=false"));
+    ck_assert(!has_word("policy.sac.critic_final_activation=Tanh"));
+    ck_assert(has_word("policy.sac.discrete_critic_final_activation=ReLU"));
+    ck_assert_uint_eq(words.count, 6);
+}
+END_TEST
+
+START_TEST(a_least_spread_of_nothing_is_the_least_that_there_is_and_said)
+{
+    ck_assert_int_eq(recall("{\"type\":\"sac\",\"policy_kwargs\":{\"std_min\":0}}"), 0);
+    ck_assert(has_word("policy.sac.std_min=1e-30"));
+    ck_assert_str_eq(words.note, "config.json: policy_kwargs.std_min is too little here; "
+                                 "policy.sac.std_min is 1e-30 instead\n");
+    ck_assert_int_eq(recall("{\"type\":\"sac\",\"policy_kwargs\":{\"std_min\":1e-30}}"), 0);
+    ck_assert_str_eq(words.note, "");
+}
+END_TEST
+
+/* As people write them: the configuration has them in its file and on the screen. */
+START_TEST(numbers_are_as_short_as_they_can_be)
+{
+    ck_assert_int_eq(recall("{\"type\":\"sac\",\"discount\":0.97,\"actor_lr\":0.0003,"
+                            "\"grad_clip_norm\":40,\"tags\":[\"pawl\"],\"dataset_stats\":"
+                            "{\"observation.state\":{\"mean\":[0.1],\"std\":[2]}}}"),
+                     0);
+    ck_assert(has_word("policy.sac.discount=0.97"));
+    ck_assert(has_word("policy.sac.actor_lr=3e-4"));
+    ck_assert(has_word("policy.sac.grad_clip_norm=40.0"));
+    ck_assert(has_word("policy.sac.observation_mean=[0.1]"));
 }
 END_TEST
 
@@ -143,6 +206,10 @@ END_TEST
 PAWL_TEST_MAIN("sac_recall", what_a_trainer_describes_is_recalled_key_by_key,
                what_is_missing_or_null_is_left_to_the_configuration,
                statistics_that_lerobot_does_not_use_are_not_used_here,
+               what_lerobot_has_trained_since_is_lerobots,
+               an_activation_that_lerobot_does_not_read_is_none_here,
+               a_least_spread_of_nothing_is_the_least_that_there_is_and_said,
+               numbers_are_as_short_as_they_can_be,
                a_target_entropy_of_nothing_is_not_the_default,
                another_methods_configuration_is_refused_by_name,
                what_cannot_be_is_refused_with_its_place)
