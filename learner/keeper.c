@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@ struct keeper_file {
     struct pawl_linefile *file;
     struct pawl_linefile_mark mark; /* when the sync under way began */
     bool is_new;                    /* its name may not be durable */
+    bool is_condemned;              /* a sync of it failed: there is no other */
+    bool is_told;                   /* that it cannot be made durable */
     bool is_under_way;              /* in the sync that is, its operations from op_index on */
     unsigned op_index;
 };
@@ -23,6 +26,7 @@ struct pawl_keeper_state {
     struct pawl_io_queue queue;
     int folder;
     uint64_t period_ns;
+    bool is_failing; /* the last try left out a file: the next one is when it is due */
     struct keeper_file files[PAWL_KEEPER_FILES_MAX];
     struct pawl_io_op ops[OPS_MAX];
 };
@@ -76,20 +80,11 @@ static bool is_waited_for(const struct pawl_keeper *keeper)
     return false;
 }
 
-static void note_failure(struct pawl_keeper *keeper, const char *name, int code)
+static void note_failure(struct keeper_file *file, int code)
 {
-    if (!keeper->has_failed)
-        pawl_log_warn("cannot be made durable", "file=%s error=%s", name, strerror(code));
-    keeper->has_failed = true;
-}
-
-/* After a failure nothing is synced any more, and nobody is to wait for it. */
-static void release_all(struct pawl_keeper *keeper)
-{
-    for (unsigned i = 0; i < PAWL_KEEPER_FILES_MAX; i++)
-        if (keeper->state->files[i].file)
-            pawl_linefile_synced(keeper->state->files[i].file, &keeper->state->files[i].mark,
-                                 -EIO);
+    if (!file->is_told)
+        pawl_log_warn("cannot be made durable", "file=%s error=%s", file->name, strerror(code));
+    file->is_told = true;
 }
 
 /* How the folder was synced, if it was. Some file systems cannot; they order such changes
@@ -100,35 +95,64 @@ static int folder_code(const struct pawl_io_op *op)
     return !is_one || op->result == -EINVAL || op->result == -EOPNOTSUPP ? 0 : (int)op->result;
 }
 
-static void look(struct pawl_keeper *keeper)
+/* Whether nothing was tried: what was not synced before can be as well afterwards. */
+static bool is_untried(int synced)
+{
+    return synced == -ECANCELED || synced == -EINTR;
+}
+
+/* named: how the folder was synced. */
+static void take_result(struct pawl_keeper *keeper, struct keeper_file *file, int named)
+{
+    const struct pawl_io_op *ops = &keeper->state->ops[file->op_index];
+    bool is_there = ops[0].result != -ENOENT; /* one that is not there has nothing to lose */
+    int opened = is_there ? (int)ops[0].result : 0;
+    int synced = is_there ? (int)ops[1].result : 0;
+
+    file->is_under_way = false;
+    if (opened == 0 && synced == 0 && file->is_new)
+        synced = named;
+    if (opened != 0 || is_untried(synced)) {
+        note_failure(file, opened ? -opened : -synced);
+        keeper->state->is_failing = true;
+        return;
+    }
+    if (synced != 0)
+        note_failure(file, -synced);
+    file->is_condemned = synced != 0;
+    file->is_told = file->is_condemned;
+    file->is_new = false;
+    pawl_linefile_synced(file->file, &file->mark, synced);
+}
+
+static void take_results(struct pawl_keeper *keeper)
 {
     struct pawl_keeper_state *state = keeper->state;
     int named = folder_code(&state->ops[0]);
 
-    for (unsigned i = 0; i < PAWL_KEEPER_FILES_MAX; i++) {
-        struct keeper_file *file = &state->files[i];
-        if (!file->is_under_way) /* it has come since */
-            continue;
-        const struct pawl_io_op *ops = &state->ops[file->op_index];
-        int code = ops[0].result < 0 ? (int)ops[0].result : (int)ops[1].result;
-        if (ops[0].result == -ENOENT) /* one that is not there has nothing to lose */
-            code = 0;
-        if (code == 0 && file->is_new)
-            code = named;
-        if (code != 0)
-            note_failure(keeper, file->name, -code);
-        pawl_linefile_synced(file->file, &file->mark, code);
-        file->is_new = file->is_under_way = false;
-    }
+    for (unsigned i = 0; i < PAWL_KEEPER_FILES_MAX; i++)
+        if (state->files[i].is_under_way) /* others have come since */
+            take_result(keeper, &state->files[i], named);
     keeper->sync_count++;
 }
 
 static bool has_new(const struct pawl_keeper_state *state)
 {
     for (unsigned i = 0; i < PAWL_KEEPER_FILES_MAX; i++)
-        if (state->files[i].name && state->files[i].is_new)
+        if (state->files[i].name && state->files[i].is_new && !state->files[i].is_condemned)
             return true;
     return false;
+}
+
+/* The queue has begun nothing. */
+static void leave_all(struct pawl_keeper_state *state, int code)
+{
+    state->is_failing = true;
+    for (unsigned i = 0; i < PAWL_KEEPER_FILES_MAX; i++) {
+        if (state->files[i].is_under_way)
+            note_failure(&state->files[i], code);
+        state->files[i].is_under_way = false;
+    }
 }
 
 static void begin(struct pawl_keeper *keeper, uint64_t now_ns)
@@ -141,7 +165,7 @@ static void begin(struct pawl_keeper *keeper, uint64_t now_ns)
             (struct pawl_io_op){.kind = PAWL_IO_OP_SYNC_FOLDER, .folder = state->folder};
     for (unsigned i = 0; i < PAWL_KEEPER_FILES_MAX; i++) {
         struct keeper_file *file = &state->files[i];
-        if (!file->name)
+        if (!file->name || file->is_condemned)
             continue;
         file->is_under_way = true;
         file->op_index = count;
@@ -154,40 +178,63 @@ static void begin(struct pawl_keeper *keeper, uint64_t now_ns)
         state->ops[count++] = (struct pawl_io_op){.kind = PAWL_IO_OP_SYNC, .slot = i};
         state->ops[count++] = (struct pawl_io_op){.kind = PAWL_IO_OP_CLOSE, .slot = i};
     }
-    struct pawl_err err = {0};
     keeper->begun_ns = now_ns;
+    state->is_failing = false;
     if (count == 0)
         return;
+    struct pawl_err err = {0};
     keeper->is_syncing = pawl_io_queue_begin(&state->queue, state->ops, count,
                                              PAWL_IO_GO_ON_AFTER_FAILURE, &err) == 0;
     if (!keeper->is_syncing)
-        note_failure(keeper, ".", err.code);
+        leave_all(state, err.code);
+}
+
+static void take_ended(struct pawl_keeper *keeper)
+{
+    if (!keeper->is_syncing || !pawl_io_queue_poll(&keeper->state->queue))
+        return;
+    keeper->is_syncing = false;
+    take_results(keeper);
+}
+
+static void take_until(struct pawl_keeper *keeper, uint64_t deadline_ns)
+{
+    if (keeper->is_syncing)
+        (void)pawl_io_queue_wait(&keeper->state->queue, deadline_ns);
+    take_ended(keeper);
 }
 
 void pawl_keeper_poll(struct pawl_keeper *keeper, uint64_t now_ns)
 {
-    if (!keeper->state)
+    struct pawl_keeper_state *state = keeper->state;
+    if (!state)
         return;
-    if (keeper->is_syncing && pawl_io_queue_poll(&keeper->state->queue)) {
-        keeper->is_syncing = false;
-        look(keeper);
-    }
+    take_ended(keeper);
     if (keeper->is_syncing)
         return;
-    bool is_waited = is_waited_for(keeper);
-    if (keeper->has_failed) {
-        if (is_waited)
-            release_all(keeper);
-    } else if (is_waited || now_ns - keeper->begun_ns >= keeper->state->period_ns)
+    bool is_hurried = !state->is_failing && is_waited_for(keeper);
+    if (is_hurried || now_ns - keeper->begun_ns >= state->period_ns)
         begin(keeper, now_ns);
 }
 
 void pawl_keeper_wait(struct pawl_keeper *keeper, uint64_t deadline_ns)
 {
-    if (keeper->is_syncing)
-        (void)pawl_io_queue_wait(&keeper->state->queue, deadline_ns);
-    pawl_keeper_poll(keeper,
-                     keeper->begun_ns); /* takes what has ended, begins what is waited for */
+    if (!keeper->state)
+        return;
+    take_until(keeper, deadline_ns);
+    if (!keeper->is_syncing && is_waited_for(keeper))
+        begin(keeper, keeper->begun_ns);
+}
+
+/* Those of the sync under way, with commas. */
+static void list_names(const struct pawl_keeper_state *state, char *text, size_t text_bytes)
+{
+    size_t length = 0;
+    text[0] = '\0';
+    for (unsigned i = 0; i < PAWL_KEEPER_FILES_MAX && length < text_bytes; i++)
+        if (state->files[i].is_under_way)
+            length += (size_t)snprintf(text + length, text_bytes - length, "%s%s",
+                                       length ? "," : "", state->files[i].name);
 }
 
 int pawl_keeper_close(struct pawl_keeper *keeper, uint64_t deadline_ns)
@@ -195,14 +242,16 @@ int pawl_keeper_close(struct pawl_keeper *keeper, uint64_t deadline_ns)
     struct pawl_keeper_state *state = keeper->state;
     if (!state)
         return 0;
-    pawl_keeper_wait(keeper, deadline_ns);
-    if (!keeper->is_syncing && !keeper->has_failed)
+    take_until(keeper, deadline_ns);
+    if (!keeper->is_syncing)
         begin(keeper, pawl_clock_now_ns());
-    pawl_keeper_wait(keeper, deadline_ns);
+    take_until(keeper, deadline_ns);
     bool is_stuck = keeper->is_syncing;
     if (is_stuck) {
+        char names[1024];
+        list_names(state, names, sizeof(names));
         pawl_log_error("the disk does not answer: lines since the last sync may be lost",
-                       "files=episodes.jsonl,metrics.jsonl");
+                       "files=%s", names);
     } else {
         struct pawl_io *io = state->queue.io;
         (void)pawl_io_queue_close(&state->queue);

@@ -34,7 +34,7 @@ struct pawl_keeper {
     struct pawl_keeper_state *state; /* NULL: closed */
     uint64_t begun_ns;
     uint64_t sync_count; /* finished */
-    bool is_syncing, has_failed;
+    bool is_syncing;
 };
 
 /* folder: of the run. */
@@ -48,11 +48,13 @@ void pawl_keeper_add(struct pawl_keeper *keeper, const char *name, struct pawl_l
 /* Nothing for one that was not added, and for a keeper that is closed. */
 void pawl_keeper_remove(struct pawl_keeper *keeper, const struct pawl_linefile *file);
 
-/* Begins a sync when one is due. The first that fails is logged, and the last: a file that
- * could not be synced once has lost what it lost (linefile.h). */
+/* Begins a sync of all files when one is due. A file that cannot be opened, say, is tried again
+ * when the next one is. After a failed fsync there is none of that file any more, for it has
+ * lost what it lost (linefile.h); the others go on. Both are logged when they begin. */
 void pawl_keeper_poll(struct pawl_keeper *keeper, uint64_t now_ns);
 
-/* Waits for the sync under way, or until deadline_ns. */
+/* Waits for the sync under way, or until deadline_ns; then begins one if lines wait for it, be
+ * it that the last has failed. */
 void pawl_keeper_wait(struct pawl_keeper *keeper, uint64_t deadline_ns);
 
 /* Syncs all once more, and waits for it until deadline_ns. -ETIMEDOUT: the disk does not

@@ -17,6 +17,7 @@
 #define NAP_NS          20000                  /* the kernel adds its own 50 us */
 #define NAP_QUIET_NS    (300 * PAWL_NS_PER_US) /* after the last record the bell is armed */
 #define SLEEP_MS_MAX    100
+#define LINE_SYNCS_MAX  4   /* at the end, for lines that wait for one */
 #define RETRY_MS        100 /* until a full disk is tried again */
 /* What the last checkpoint may take once the hub is gone. */
 #define ORPHAN_SAVE_NS (5 * PAWL_NS_PER_S)
@@ -359,8 +360,9 @@ static int update(struct pawl_learner *learner, struct pawl_err *err)
 static void write_waiting_lines(struct pawl_learner *learner)
 {
     uint64_t deadline_ns = pawl_clock_now_ns() + PAWL_IO_QUEUE_CLOSE_NS;
-    while (pawl_linefile_is_waiting(&learner->ingest.book.episodes) &&
-           pawl_clock_now_ns() < deadline_ns)
+    for (int i = 0; i < LINE_SYNCS_MAX && pawl_clock_now_ns() < deadline_ns &&
+                    pawl_linefile_is_waiting(&learner->ingest.book.episodes);
+         i++)
         pawl_keeper_wait(&learner->keeper, deadline_ns);
     pawl_ingest_turn(&learner->ingest);
 }

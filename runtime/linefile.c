@@ -122,8 +122,12 @@ int pawl_linefile_open(struct pawl_linefile *file, struct pawl_io *io, const cha
                             cfg->line_bytes_max);
         goto fail;
     }
-    file->fd = pawl_io_open(io, folder, name, O_RDWR | O_CREAT, 0666);
+    file->fd = pawl_io_open(io, folder, name, O_RDWR, 0);
+    bool is_new = file->fd == -ENOENT;
+    if (is_new)
+        file->fd = pawl_io_open(io, folder, name, O_RDWR | O_CREAT, 0666);
     code = file->fd < 0 ? file->fd : settle(file, folder);
+    file->is_cut_uncertain = !is_new && cfg->syncs == PAWL_LINEFILE_SYNCS_ELSEWHERE;
     if (code != 0) {
         pawl_err_set(err, -code, "open %s: %s", path, strerror(-code));
         goto fail;

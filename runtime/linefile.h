@@ -55,7 +55,8 @@ struct pawl_linefile {
     uint64_t cut_count;    /* how often an end was cut off, since open */
     bool is_end_torn;      /* bytes of a failed append may be behind size_bytes */
     bool is_sync_lost;     /* a sync failed, so what was not synced then never will be */
-    bool is_cut_uncertain; /* what was cut off may come back; only with syncs elsewhere */
+    bool is_cut_uncertain; /* what was cut off, or whoever had the file before cut off, may come
+                              back; only with syncs elsewhere */
 };
 
 struct pawl_linefile_cfg pawl_linefile_default_cfg(void);
@@ -89,8 +90,9 @@ int pawl_linefile_sync(struct pawl_linefile *file, struct pawl_err *err);
 /* With syncs elsewhere: what the file is like now, to be taken before a sync begins that does
  * not use this object; and how that sync ended (0 or -errno). Where an end was cut off, lines
  * in its place could be mixed up with it by a power cut, so appends fail with -EAGAIN until a
- * sync that began later has ended. One that failed ends the waiting too: as with
- * pawl_linefile_sync(), nothing is promised any more. */
+ * sync that began later has ended; and so they do at first in a file that was there, for its
+ * last writer may have cut it and died before its sync. One that failed ends the waiting too:
+ * as with pawl_linefile_sync(), nothing is promised any more. */
 struct pawl_linefile_mark pawl_linefile_mark(const struct pawl_linefile *file);
 void pawl_linefile_synced(struct pawl_linefile *file, const struct pawl_linefile_mark *mark,
                           int code);

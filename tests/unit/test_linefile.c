@@ -377,6 +377,62 @@ START_TEST(what_was_cut_off_never_comes_back_behind_later_lines)
 }
 END_TEST
 
+/* Two learners whose syncs are elsewhere cut the end off; the first dies before any sync. */
+START_TEST(what_a_dead_writer_cut_off_never_comes_back_behind_later_lines)
+{
+    static const char old[] = "{\"a\":1}\n{\"t\":1111111111}\n{\"u\":1111}\n";
+    struct pawl_linefile_cfg cfg = unsynced_cfg();
+    cfg.syncs = PAWL_LINEFILE_SYNCS_ELSEWHERE;
+    for (uint64_t seed = 0; seed < 64; seed++) {
+        struct pawl_linefile file;
+        char text[64] = "";
+        pawl_io_mem_open(&mem);
+        int fd = pawl_io_open(&mem.io, PAWL_IO_CWD, "x", O_RDWR | O_CREAT, 0600);
+        ck_assert_int_eq(pawl_io_write_all(&mem.io, fd, old, sizeof(old) - 1, 0), 0);
+        pawl_io_mem_restart(&mem, PAWL_IO_CUT_ALL, 0);
+        for (int life = 0; life < 2; life++) {
+            ck_assert_int_eq(pawl_linefile_open(&file, &mem.io, "x", &cfg, NULL), 0);
+            ck_assert_int_eq(pawl_linefile_cut(&file, 8, NULL), 0);
+            if (life == 0)
+                pawl_linefile_close(&file);
+        }
+        ck_assert_int_eq(append(&file, "{\"b\":2}"), -EAGAIN);
+        pawl_linefile_close(&file);
+        /* The next one finds nothing to cut, and waits all the same. */
+        ck_assert_int_eq(pawl_linefile_open(&file, &mem.io, "x", &cfg, NULL), 0);
+        ck_assert_int_eq(append(&file, "{\"b\":2}"), -EAGAIN);
+        struct pawl_linefile_mark mark = pawl_linefile_mark(&file);
+        if (seed % 2 == 0) {
+            ck_assert_int_eq(pawl_io_sync(&mem.io, file.fd), 0);
+            pawl_linefile_synced(&file, &mark, 0);
+            ck_assert_int_eq(append(&file, "{\"b\":2}"), 0);
+        }
+        pawl_linefile_close(&file);
+        pawl_io_mem_restart(&mem, PAWL_IO_CUT_SUBSET, seed);
+        open_file(&file, &mem.io, "x");
+        ck_assert_int_ge(pawl_io_read_up_to(&mem.io, file.fd, text, sizeof(text) - 1, 0), 0);
+        ck_assert_msg(strcmp(text, "{\"a\":1}\n") == 0 || strcmp(text, old) == 0 ||
+                          strcmp(text, "{\"a\":1}\n{\"b\":2}\n") == 0,
+                      "\"%s\"", text);
+        pawl_linefile_close(&file);
+        pawl_io_mem_close(&mem);
+    }
+}
+END_TEST
+
+START_TEST(a_new_file_waits_for_no_sync)
+{
+    struct pawl_linefile_cfg cfg = unsynced_cfg();
+    struct pawl_linefile file;
+    cfg.syncs = PAWL_LINEFILE_SYNCS_ELSEWHERE;
+    pawl_io_mem_open(&mem);
+    ck_assert_int_eq(pawl_linefile_open(&file, &mem.io, "x", &cfg, NULL), 0);
+    ck_assert_int_eq(append(&file, "one"), 0);
+    pawl_linefile_close(&file);
+    pawl_io_mem_close(&mem);
+}
+END_TEST
+
 static const enum pawl_io_cut cuts[] = {PAWL_IO_CUT_SYNCED, PAWL_IO_CUT_PREFIX,
                                         PAWL_IO_CUT_SUBSET, PAWL_IO_CUT_ALL};
 #define CUT_COUNT (sizeof(cuts) / sizeof(cuts[0]))
@@ -478,4 +534,6 @@ PAWL_TEST_MAIN("linefile", several_lines_are_one_write, lines_can_be_taken_back,
                a_line_that_failed_half_way_leaves_nothing_before_the_next,
                a_failed_sync_is_reported_for_ever, opening_makes_durable_what_it_finds,
                what_was_cut_off_never_comes_back_behind_later_lines,
+               what_a_dead_writer_cut_off_never_comes_back_behind_later_lines,
+               a_new_file_waits_for_no_sync,
                a_power_cut_after_any_call_keeps_what_was_synced_and_no_torn_line)
