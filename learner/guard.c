@@ -40,3 +40,18 @@ enum pawl_guard_verdict pawl_guard_judge(struct pawl_guard *guard, bool is_skipp
     guard->rollback_count = 0;
     return PAWL_GUARD_GOOD;
 }
+
+enum pawl_guard_verdict pawl_guard_judge_spoilt(struct pawl_guard *guard, uint64_t update_count)
+{
+    guard->bad_count = guard->high_count = guard->good_count = 0;
+    if (update_count > guard->spoilt_update)
+        guard->spoilt_update = update_count;
+    return ++guard->spoilt_count > PAWL_GUARD_ROLLBACKS_MAX ? PAWL_GUARD_GIVE_UP
+                                                            : PAWL_GUARD_ROLL_BACK;
+}
+
+void pawl_guard_note_sound(struct pawl_guard *guard, uint64_t update_count)
+{
+    if (update_count >= guard->spoilt_update)
+        guard->spoilt_count = 0;
+}

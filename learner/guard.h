@@ -11,7 +11,12 @@
  * has been. A state is good after PAWL_GUARD_GOOD_COUNT updates without either. Three times
  * back without a good state in between is the end.
  *
- * Thread safety: a value like any other.
+ * A number that is not finite may be where no loss shows it: who looks at the whole state, to
+ * save it, says what it found. Then three times back without a sound state as far on is the
+ * end.
+ *
+ * Thread safety: a value like any other, without pointers: it goes with the warm state
+ * (warm.h), whose layout is its own too.
  */
 #ifndef PAWL_LEARNER_GUARD_H
 #define PAWL_LEARNER_GUARD_H
@@ -39,6 +44,9 @@ struct pawl_guard {
     uint32_t high_count;
     uint32_t good_count;     /* updates in a row without trouble */
     uint32_t rollback_count; /* since the last good state */
+    uint32_t spoilt_count;   /* since a sound state as far on as spoilt_update */
+    uint32_t reserved;
+    uint64_t spoilt_update; /* the highest with a number that was not finite */
 };
 
 /* The last update was not finite, or its gradient far above what it has been: whether that
@@ -47,5 +55,12 @@ bool pawl_guard_is_in_trouble(const struct pawl_guard *guard);
 
 enum pawl_guard_verdict pawl_guard_judge(struct pawl_guard *guard, bool is_skipped,
                                          double grad_norm);
+
+/* The state of this update has a number that is not finite: ROLL_BACK or GIVE_UP. */
+enum pawl_guard_verdict pawl_guard_judge_spoilt(struct pawl_guard *guard,
+                                                uint64_t update_count);
+
+/* It has none. */
+void pawl_guard_note_sound(struct pawl_guard *guard, uint64_t update_count);
 
 #endif

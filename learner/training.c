@@ -40,26 +40,31 @@ void pawl_training_note_mark(const struct pawl_training *training, struct pawl_w
         .draw_offset = training->draw_offset,
         .ratio_step_count = steps,
         .ratio_credit = pawl_ratio_credit(&training->ratio, steps),
+        .guard = training->guard,
     };
 }
 
 int pawl_training_mirror(struct pawl_training *training, enum pawl_warm_kind kind,
                          struct pawl_err *err)
 {
-    const struct pawl_trainer_ops *ops = training->setup.policy->trainer;
+    if (training->setup.policy->trainer->fetch(training->trainer, err) != 0)
+        return pawl_err_wrap(err, "keep the state");
+    pawl_training_mirror_fetched(training, kind);
+    return 0;
+}
+
+void pawl_training_mirror_fetched(struct pawl_training *training, enum pawl_warm_kind kind)
+{
     struct pawl_warm_mark mark;
     size_t byte_count = 0;
 
-    if (ops->fetch(training->trainer, err) != 0)
-        return pawl_err_wrap(err, "keep the state");
     pawl_training_note_mark(training, &mark);
-    const void *block = ops->state(training->trainer, &byte_count);
+    const void *block = training->setup.policy->trainer->state(training->trainer, &byte_count);
     pawl_warm_put(&training->warm, kind, block, &mark);
     if (kind == PAWL_WARM_LATEST) {
         training->mirrored_ns = pawl_clock_now_ns();
         training->mirrored_updates = mark.update_count;
     }
-    return 0;
 }
 
 struct judged {
@@ -201,6 +206,23 @@ int pawl_training_roll_back(struct pawl_training *training, struct pawl_err *err
     return pawl_training_mirror(training, PAWL_WARM_LATEST, err);
 }
 
+static int give_up(struct pawl_err *err)
+{
+    return pawl_err_set(err, EDOM,
+                        "training diverges: back to the last good state %u times without "
+                        "progress; lower the learning rates or look at the rewards",
+                        PAWL_GUARD_ROLLBACKS_MAX);
+}
+
+/* From a state that could not be saved. */
+static int leave_spoilt(struct pawl_training *training, struct pawl_err *err)
+{
+    uint64_t updates = pawl_training_update_count(training);
+    if (pawl_guard_judge_spoilt(&training->guard, updates) == PAWL_GUARD_GIVE_UP)
+        return give_up(err);
+    return pawl_training_roll_back(training, err);
+}
+
 static int judge(struct pawl_training *training, struct pawl_err *err)
 {
     const struct pawl_trainer_report *report = &training->report;
@@ -218,10 +240,7 @@ static int judge(struct pawl_training *training, struct pawl_err *err)
     case PAWL_GUARD_ROLL_BACK:
         return pawl_training_roll_back(training, err);
     case PAWL_GUARD_GIVE_UP:
-        return pawl_err_set(err, EDOM,
-                            "training diverges: back to the last good state %u times without "
-                            "progress; lower the learning rates or look at the rewards",
-                            PAWL_GUARD_ROLLBACKS_MAX);
+        return give_up(err);
     default:
         return 0;
     }
@@ -249,7 +268,7 @@ static void spoil(struct pawl_training *training)
 
 int pawl_training_update(struct pawl_training *training, struct pawl_err *err)
 {
-    if (training->is_spoilt && pawl_training_roll_back(training, err) != 0)
+    if (training->is_spoilt && leave_spoilt(training, err) != 0)
         return -err->code;
     if (training->is_starved || pawl_training_owed(training) < 1.0)
         return 0;

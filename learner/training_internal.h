@@ -15,10 +15,11 @@ uint64_t pawl_training_step_count(const struct pawl_training *training);
  * old one for the steps up to here. */
 void pawl_training_note_mark(const struct pawl_training *training, struct pawl_warm_mark *mark);
 
-/* Keeps the trainer's state in the warm segment, and puts it back. -ENOENT: there is none whose
- * numbers are all finite, and the trainer's state is as it was. */
+/* Keeps the trainer's state in the warm segment (once it is fetched), and puts it back.
+ * -ENOENT: there is none whose numbers are all finite, and the trainer's state is as it was. */
 int pawl_training_mirror(struct pawl_training *training, enum pawl_warm_kind kind,
                          struct pawl_err *err);
+void pawl_training_mirror_fetched(struct pawl_training *training, enum pawl_warm_kind kind);
 int pawl_training_go_back(struct pawl_training *training, enum pawl_warm_kind kind,
                           struct pawl_warm_mark *mark, struct pawl_err *err);
 

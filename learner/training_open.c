@@ -121,6 +121,7 @@ static int take_up(struct pawl_training *training, struct pawl_err *err)
     if (!from && take_up_first(training, &mark, &from, err) != 0)
         return -err->code;
     training->draw_offset = mark.draw_offset;
+    training->guard = mark.guard; /* of a checkpoint: nothing seen yet */
     const struct pawl_ratio_cfg ratio = {
         .updates_per_step = training->cfg->update_ratio,
         .learning_starts = (uint64_t)training->cfg->learning_starts,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/clock.h"
+#include "runtime/fault.h"
 #include "runtime/log.h"
 #include "shm/run_stats.h"
 
@@ -41,14 +42,22 @@ static int begin_checkpoint(struct pawl_training *training, uint64_t now_ns,
     const char *text = pawl_json_finish(&training->resume_text, &length, err);
     int code = text ? pawl_checkpoint_tree_snap(&training->tree, &counts, text, length, err)
                     : -err->code;
+    if (code == 0 && PAWL_FAULT_ERRNO("learner.unsound")) /* which no loss shows */
+        code = pawl_err_set(err, EDOM, "a test wants a number that is not finite");
     training->is_spoilt = code == -EDOM;
     if (code != 0)
         return code;
+    pawl_guard_note_sound(&training->guard, counts.step);
     training->saving = what_there_is(training);
     pawl_stores_hurry(&training->stores);
     double score = book->mean_count > 0 ? book->return_mean : (double)NAN;
-    return pawl_checkpoint_begin(&training->saver, counts.step, score, training->tree.files,
+    code = pawl_checkpoint_begin(&training->saver, counts.step, score, training->tree.files,
                                  training->tree.file_count, now_ns, err);
+    /* Whoever follows a learner that is killed goes on behind no checkpoint: one that is ahead
+     * of the run is of another past, and may be replaced. */
+    if (code == 0)
+        pawl_training_mirror_fetched(training, PAWL_WARM_LATEST);
+    return code;
 }
 
 /* Counts with the next batch: for who dies before it the next one is due sooner. */

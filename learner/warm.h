@@ -18,14 +18,16 @@
 #ifndef PAWL_LEARNER_WARM_H
 #define PAWL_LEARNER_WARM_H
 
+#include "learner/guard.h"
 #include "runtime/err.h"
 #include "shm/segment.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PAWL_WARM_LABEL  "learner warm state"
-#define PAWL_WARM_LAYOUT 1u /* raised with every change of the structs below */
+#define PAWL_WARM_LABEL "learner warm state"
+#define PAWL_WARM_LAYOUT                                                                       \
+    2u /* raised with every change of the structs below, and of the guard */
 
 enum pawl_warm_kind { PAWL_WARM_LATEST, PAWL_WARM_GOOD, PAWL_WARM_KIND_COUNT };
 
@@ -35,6 +37,7 @@ struct pawl_warm_mark {
     uint64_t draw_offset;      /* added to the number of each batch: raised by going back */
     uint64_t ratio_step_count; /* ratio.h's mark */
     double ratio_credit;
+    struct pawl_guard guard; /* what is known of the training that led here */
 };
 
 struct pawl_warm_slot {
@@ -44,7 +47,7 @@ struct pawl_warm_slot {
     struct pawl_warm_mark mark;
 };
 
-_Static_assert(sizeof(struct pawl_warm_slot) == 48, "layout 1");
+_Static_assert(sizeof(struct pawl_warm_slot) == 88, "layout 2");
 
 /* Zeroed: closed. */
 struct pawl_warm {

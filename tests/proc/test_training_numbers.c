@@ -189,12 +189,21 @@ static void diverge_with(const char *faults)
                       1);
     ck_assert(is_last_in_log(" error learner failed reason="));
     (void)learn_read_checkpoint(); /* there is a valid one */
-    learner_rig_close(&rig);
 }
 
 START_TEST(what_does_not_get_better_ends_the_run_with_a_sentence)
 {
     diverge_with("learner.batch:error=EDOM@200+");
+    learner_rig_close(&rig);
+}
+END_TEST
+
+/* Not by the losses, which are all right: by who looks at the whole state to save it. */
+START_TEST(a_number_that_no_loss_shows_ends_the_run_with_a_sentence_too)
+{
+    diverge_with("learner.unsound:error=EDOM@2+");
+    ck_assert_uint_eq(count_in("log.txt", "update cut short"), 0);
+    learner_rig_close(&rig);
 }
 END_TEST
 
@@ -237,6 +246,7 @@ END_TEST
 START_TEST(gradients_that_stay_high_end_the_run_with_a_sentence)
 {
     diverge_with("learner.batch:error=ERANGE@230+");
+    learner_rig_close(&rig);
 }
 END_TEST
 
@@ -250,8 +260,8 @@ START_TEST(parameters_that_are_none_are_not_published_and_not_kept)
 }
 END_TEST
 
-/* Feeds a learner until it dies as `faults` say, and starts the next. */
-static void die_with(const char *faults)
+/* Feeds a learner until it dies as `faults` say. */
+static void live_and_die(const char *faults)
 {
     learner_rig_start(&rig, faults);
     uint64_t began_ns = pawl_clock_now_ns();
@@ -262,6 +272,11 @@ static void die_with(const char *faults)
     }
     ck_assert_int_eq(rig.learner.exit.signal, SIGKILL);
     pawl_proc_close(&rig.learner);
+}
+
+static void die_with(const char *faults)
+{
+    live_and_die(faults);
     learner_rig_start(&rig, NULL);
 }
 
@@ -292,6 +307,39 @@ static struct pawl_resume go_on(void)
     ck_assert_uint_eq(resume.mark.update_count, learn_step_count() - 10);
     return resume;
 }
+
+/* Ten high gradients before the death, ten behind it. */
+START_TEST(what_was_known_of_the_gradients_outlives_a_learner)
+{
+    char faults[2048];
+    learn_begin(PROGRAM, MIRRORED_CONFIG);
+    snprintf(faults, sizeof(faults), "%s;learner.step:kill@240", high_gradients(230, 10));
+    live_and_die(faults);
+    learner_rig_start(&rig, high_gradients(1, 10));
+    struct pawl_resume resume = go_on();
+    ck_assert_uint_eq(count_in("log.txt", "back to the last good state"), 1);
+    ck_assert_uint_eq(count_in("log.txt", "updates=200 times=1"), 1);
+    ck_assert_uint_gt(resume.mark.draw_offset, 0);
+    learner_rig_close(&rig);
+}
+END_TEST
+
+/* The copy of update 40 would be the last that is due before the death. */
+START_TEST(who_follows_goes_on_behind_no_checkpoint)
+{
+    size_t length = 0;
+    unsigned updates = 0;
+    learn_begin(PROGRAM, CONFIG_EVERY("42"));
+    die_with("learner.step:kill@44");
+    (void)go_on();
+    char *text = scratch_read(scratch_path(&rig.scratch, "log.txt"), &length);
+    const char *at = strstr(text, "from=\"warm state\" updates=");
+    ck_assert_int_eq(sscanf(at ? at : "", "from=\"warm state\" updates=%u", &updates), 1);
+    ck_assert_uint_ge(updates, 42);
+    free(text);
+    learner_rig_close(&rig);
+}
+END_TEST
 
 /* Before there is a good state: the state of update 40 is mirrored, that of 39 is beside it. */
 START_TEST(of_two_warm_states_the_one_that_has_numbers_is_gone_on_from)
@@ -369,7 +417,9 @@ START_TEST(what_is_no_number_is_not_saved_on_the_way_either)
 END_TEST
 
 #define FAULT_TESTS                                                                            \
-    , of_two_warm_states_the_one_that_has_numbers_is_gone_on_from,                             \
+    , what_was_known_of_the_gradients_outlives_a_learner,                                      \
+        who_follows_goes_on_behind_no_checkpoint,                                              \
+        of_two_warm_states_the_one_that_has_numbers_is_gone_on_from,                           \
         where_no_warm_state_is_of_use_the_newest_checkpoint_is,                                \
         without_a_checkpoint_either_training_begins_again_and_says_so,                         \
         a_run_ends_with_numbers_that_are_some,                                                 \
@@ -380,6 +430,7 @@ END_TEST
         a_checkpoint_that_is_due_in_trouble_waits_for_its_end,                                 \
         a_run_that_ends_in_trouble_saves_its_last_good_state,                                  \
         what_does_not_get_better_ends_the_run_with_a_sentence,                                 \
+        a_number_that_no_loss_shows_ends_the_run_with_a_sentence_too,                          \
         twenty_gradients_in_a_row_far_above_their_mean_are_a_way_back,                         \
         fewer_than_twenty_are_not, gradients_that_stay_high_end_the_run_with_a_sentence,       \
         parameters_that_are_none_are_not_published_and_not_kept,                               \

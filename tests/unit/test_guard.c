@@ -47,6 +47,26 @@ START_TEST(a_gradient_that_grows_slowly_is_no_trouble)
 }
 END_TEST
 
+START_TEST(states_that_are_spoilt_without_getting_further_are_the_end)
+{
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(pawl_guard_judge_spoilt(&guard, 1000), PAWL_GUARD_ROLL_BACK);
+        pawl_guard_note_sound(&guard, 900); /* what is gone back to */
+        judge_many(PAWL_GUARD_GOOD_COUNT, false, 1.0);
+    }
+    ck_assert_int_eq(pawl_guard_judge_spoilt(&guard, 950), PAWL_GUARD_GIVE_UP);
+}
+END_TEST
+
+START_TEST(a_sound_state_as_far_on_is_progress)
+{
+    for (uint64_t i = 1; i <= 10; i++) {
+        ck_assert_int_eq(pawl_guard_judge_spoilt(&guard, i * 1000), PAWL_GUARD_ROLL_BACK);
+        pawl_guard_note_sound(&guard, i * 1000);
+    }
+}
+END_TEST
+
 START_TEST(a_state_in_trouble_is_not_good)
 {
     judge_many(60, false, 1.0);
@@ -106,7 +126,9 @@ START_TEST(after_going_back_trouble_counts_from_nothing)
 }
 END_TEST
 
-PAWL_TEST_MAIN("guard", a_hundred_updates_without_trouble_make_a_good_state,
+PAWL_TEST_MAIN("guard", states_that_are_spoilt_without_getting_further_are_the_end,
+               a_sound_state_as_far_on_is_progress,
+               a_hundred_updates_without_trouble_make_a_good_state,
                three_updates_in_a_row_that_are_not_finite_go_back,
                twenty_gradients_far_above_their_mean_go_back,
                a_gradient_that_grows_slowly_is_no_trouble, a_state_in_trouble_is_not_good,
