@@ -13,7 +13,8 @@ static const struct pawl_cfg_row rows[] = {
     PAWL_CFG_I64_ROW(CHECKPOINT, "checkpoint.keep_last", keep_last, 3, PAWL_CHECKPOINT_KEEP_MIN,
                      1000, "", "The newest checkpoints that are kept."),
     PAWL_CFG_I64_ROW(CHECKPOINT, "checkpoint.keep_best", keep_best, 1, 0, 1000, "",
-                     "Those of the highest score that are kept besides."),
+                     "Those of the highest score that are kept besides: the mean return of "
+                     "the last 100 episodes; none has fewer than 20."),
 };
 
 const struct pawl_cfg_table pawl_checkpoint_table = {

@@ -15,6 +15,9 @@
 /* At the end there is no later one: what is in memory alone is worth some more tries. */
 #define LAST_TRIES 3u
 
+/* A mean of fewer says more of their luck than of the policy, as soon after a start. */
+#define SCORE_EPISODES_MIN 20u
+
 static struct pawl_training_saved what_there_is(const struct pawl_training *training)
 {
     const struct pawl_tally *tally = &training->setup.ingest->tally;
@@ -50,7 +53,7 @@ static int begin_checkpoint(struct pawl_training *training, uint64_t now_ns,
     pawl_guard_note_sound(&training->guard, counts.step);
     training->saving = what_there_is(training);
     pawl_stores_hurry(&training->stores);
-    double score = book->mean_count > 0 ? book->return_mean : (double)NAN;
+    double score = book->mean_count >= SCORE_EPISODES_MIN ? book->return_mean : (double)NAN;
     code = pawl_checkpoint_begin(&training->saver, counts.step, score, training->tree.files,
                                  training->tree.file_count, now_ns, err);
     /* Whoever follows a learner that is killed goes on behind no checkpoint: one that is ahead

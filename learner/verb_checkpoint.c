@@ -151,7 +151,9 @@ static int run_list(struct pawl_cli *cli, int argc, char **argv)
     struct pawl_err err = {0};
     struct pawl_checkpoint_info *infos = NULL;
     size_t count = 0;
-    int code = look(argv[0], PAWL_CHECKPOINT_QUICK, &infos, &count, &err);
+    char path[PATH_MAX];
+    pawl_cli_folder(argv[0], path);
+    int code = look(path, PAWL_CHECKPOINT_QUICK, &infos, &count, &err);
     if (code != 0)
         return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
     if (pawl_cli_has(cli, "json")) {
@@ -166,7 +168,7 @@ static int run_list(struct pawl_cli *cli, int argc, char **argv)
         pawl_json_end(&json);
         code = pawl_cli_print_json(cli, &json);
     } else if (count == 0) {
-        fprintf(cli->out, "%s has no checkpoint\n", argv[0]);
+        fprintf(cli->out, "%s has no checkpoint\n", path);
     } else {
         print_list(cli, infos, count);
     }
@@ -187,9 +189,10 @@ static int run_verify(struct pawl_cli *cli, int argc, char **argv)
         struct pawl_err err = {0};
         struct pawl_checkpoint_info *infos = NULL;
         size_t count = 0;
-        char line[LINE_BYTES];
-        if (look(argv[i], PAWL_CHECKPOINT_FULL, &infos, &count, &err) != 0 ||
-            (count == 0 && pawl_err_set(&err, ENOENT, "%s has no checkpoint", argv[i]) != 0)) {
+        char line[LINE_BYTES], path[PATH_MAX];
+        pawl_cli_folder(argv[i], path);
+        if (look(path, PAWL_CHECKPOINT_FULL, &infos, &count, &err) != 0 ||
+            (count == 0 && pawl_err_set(&err, ENOENT, "%s has no checkpoint", path) != 0)) {
             free(infos);
             exit_code = pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
             continue;
@@ -328,7 +331,8 @@ static int run_show(struct pawl_cli *cli, int argc, char **argv)
     struct pawl_checkpoint_info *info = calloc(1, sizeof(*info));
     if (!info)
         return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "out of memory");
-    int code = choose(argv[0], info, &err);
+    char path[PATH_MAX];
+    int code = choose(pawl_cli_folder(argv[0], path), info, &err);
     struct pawl_json_writer json = {0};
     bool wants_json = pawl_cli_has(cli, "json");
     if (code == 0 && wants_json) {
@@ -375,7 +379,11 @@ const struct pawl_cli_verb pawl_verb_checkpoint_list = {
     .operand_type = PAWL_CLI_OPERAND_FILE,
     .details =
         "A quick look: the manifests and the sizes of the files. `pawl checkpoint verify` "
-        "reads all bytes.",
+        "reads all bytes.\n\n"
+        "The score is the mean return of the last 100 episodes that were trained on before it "
+        "was saved, of all actors, with the actions that were tried. It begins anew when a run "
+        "is resumed or its learner dies: until 20 episodes have ended there is none, shown as "
+        "-.",
     .options = options,
     .option_count = 1,
     .run = run_list,

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "actor/actor_cfg.h"
@@ -102,11 +104,57 @@ static int run_file(struct pawl_cli *cli, const char *path, const char *resumed_
     return exit_code;
 }
 
+/* The run that a folder is in, RUN of RUN/checkpoints/last say; false where it is in none. */
+static bool find_run_of(const char *path, char run[PATH_MAX])
+{
+    char whole[PATH_MAX], config[PATH_MAX + 16];
+    if (!realpath(path, whole))
+        return false;
+    for (char *slash; (slash = strrchr(whole, '/')) != NULL && slash > whole;) {
+        *slash = '\0';
+        snprintf(config, sizeof(config), "%s/config.toml", whole);
+        snprintf(run, PATH_MAX, "%s", whole);
+        if (access(config, R_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* A run, or something in one, in the place of a file. */
+static int fail_folder(const struct pawl_cli *cli, const char *typed)
+{
+    char path[PATH_MAX], config[PATH_MAX + 16], run[PATH_MAX];
+    pawl_cli_folder(typed, path);
+    snprintf(config, sizeof(config), "%s/config.toml", path);
+    if (access(config, R_OK) == 0)
+        return pawl_cli_fail(
+            cli, PAWL_EXIT_USAGE,
+            "%s is a run: --resume=%s goes on with it, and %s begins a new one "
+            "like it",
+            path, path, config);
+    if (find_run_of(path, run))
+        return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
+                             "%s is in a run: --resume=%s goes on with it", path, run);
+    return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
+                         "%s is a folder; a configuration is a file (there are some in "
+                         "configs/)",
+                         path);
+}
+
 /* A new run of CONFIG, or one that was there before. */
 static int start(struct pawl_cli *cli, int argc, char **argv, bool has_actors)
 {
-    const char *run = pawl_cli_value(cli, "resume");
-    char path[PATH_MAX];
+    const char *typed = pawl_cli_value(cli, "resume");
+    char folder[PATH_MAX], path[PATH_MAX], above[PATH_MAX];
+    const char *run = typed ? pawl_cli_folder(typed, folder) : NULL;
+    if (!run && argc == 1 && is_folder(argv[0]))
+        return fail_folder(cli, argv[0]);
     if (!run && argc == 1)
         return run_file(cli, argv[0], NULL, has_actors);
     if (!run)
@@ -121,6 +169,11 @@ static int start(struct pawl_cli *cli, int argc, char **argv, bool has_actors)
     if ((size_t)snprintf(path, sizeof(path), "%s/config.toml", run) >= sizeof(path))
         return pawl_cli_fail(cli, PAWL_EXIT_USAGE, "--resume=%.60s...: the path is too long",
                              run);
+    if (access(path, R_OK) != 0 && find_run_of(run, above))
+        return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
+                             "--resume=%s: that is no run but in one: --resume=%s goes on with "
+                             "it, from its newest valid checkpoint",
+                             run, above);
     if (access(path, R_OK) != 0)
         return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
                              "--resume=%s: %s: %s; give the run folder that 'pawl %s' printed",
@@ -143,11 +196,12 @@ static int run_actor(struct pawl_cli *cli, int argc, char **argv)
     (void)argc;
     (void)argv;
     const char *folder = pawl_cli_value(cli, "join");
+    char path[PATH_MAX];
     if (!folder)
         return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
                              "say which run: --join=RUN, the folder that 'pawl train' or 'pawl "
                              "learner' printed");
-    return pawl_join_do(cli, folder);
+    return pawl_join_do(cli, pawl_cli_folder(folder, path));
 }
 
 #define EXIT_CODES                                                                             \

@@ -58,6 +58,25 @@ void pawl_cfg_mark_subject(const struct pawl_cfg_mark *mark, const char *key, ch
     snprintf(text, text_bytes, "'%s%s%s'", word, mark->next_word ? " " : "", next);
 }
 
+/* The file of a run has been written with where each value came from behind it, which says
+ * more to people than the line there. */
+static bool read_noted_origin(const struct pawl_cfg *cfg, const struct pawl_cfg_mark *mark,
+                              char *text, size_t text_bytes)
+{
+    static const char sign[] = "  # ";
+    size_t sign_bytes = sizeof(sign) - 1, bytes = 0;
+    const char *line = cfg->has_other_tables ? pawl_cfg_file_line(&cfg->files[mark->file_index],
+                                                                  mark->key_at.line, &bytes)
+                                             : NULL;
+    for (size_t at = bytes; line && at-- > 0;) {
+        if (bytes - at <= sign_bytes || memcmp(line + at, sign, sign_bytes) != 0)
+            continue;
+        pawl_text_plain(line + at + sign_bytes, bytes - at - sign_bytes, text, text_bytes);
+        return true;
+    }
+    return false;
+}
+
 void pawl_cfg_mark_origin(const struct pawl_cfg *cfg, const struct pawl_cfg_mark *mark,
                           char *text, size_t text_bytes)
 {
@@ -72,6 +91,8 @@ void pawl_cfg_mark_origin(const struct pawl_cfg *cfg, const struct pawl_cfg_mark
         snprintf(text, text_bytes, "%s", path);
         break;
     case PAWL_CFG_LAYER_FILE:
+        if (read_noted_origin(cfg, mark, text, text_bytes))
+            break;
         pawl_text_plain(cfg->files[mark->file_index].path,
                         strlen(cfg->files[mark->file_index].path), path, sizeof(path));
         snprintf(text, text_bytes, "%s:%u", path, mark->key_at.line);
@@ -414,6 +435,17 @@ static const char *table_to_look_up(const struct pawl_cfg *cfg)
     return NULL;
 }
 
+/* False where all that is wrong is that a file cannot be read. */
+static bool is_about_values(const struct pawl_cfg *cfg)
+{
+    for (size_t i = 0; i < shown_count(cfg); i++) {
+        const struct pawl_cfg_mark *mark = &cfg->problems[i].mark;
+        if (mark->layer != PAWL_CFG_LAYER_FILE || mark->at.line > 0)
+            return true;
+    }
+    return false;
+}
+
 void pawl_cfg_problems_print(const struct pawl_cfg *cfg, FILE *out)
 {
     char place[1100];
@@ -433,7 +465,9 @@ void pawl_cfg_problems_print(const struct pawl_cfg *cfg, FILE *out)
     if (cfg->problem_count > PAWL_CFG_PROBLEM_MAX)
         fprintf(out, "... and %zu more\n", cfg->problem_count - PAWL_CFG_PROBLEM_MAX);
     const char *name = table_to_look_up(cfg);
-    fprintf(out, "%zu error%s; nothing was started.   see: pawl config schema%s%s\n",
-            cfg->problem_count, cfg->problem_count == 1 ? "" : "s", name ? " " : "",
-            name ? name : "");
+    fprintf(out, "%zu error%s; nothing was started.", cfg->problem_count,
+            cfg->problem_count == 1 ? "" : "s");
+    if (is_about_values(cfg))
+        fprintf(out, "   see: pawl config schema%s%s", name ? " " : "", name ? name : "");
+    fputc('\n', out);
 }

@@ -364,6 +364,8 @@ static int take_option(struct pawl_cli *cli, struct words *words, struct split *
         const struct pawl_cli_option *option = &cli->verb->options[i];
         if (strcmp(option->name, name) != 0)
             continue;
+        if (cli->option_values[i])
+            return pawl_cli_fail(cli, PAWL_EXIT_USAGE, "option '--%s' is given twice", name);
         if (!option->value && value)
             return pawl_cli_fail(cli, PAWL_EXIT_USAGE, "option '--%s' takes no value, got '%s'",
                                  name, value);

@@ -26,6 +26,7 @@
 #ifndef PAWL_RUNTIME_CLI_H
 #define PAWL_RUNTIME_CLI_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -135,8 +136,12 @@ int pawl_cli_main(const struct pawl_cli_program *program, int argc, char **argv)
 int pawl_cli_run(const struct pawl_cli_program *program, int argc, char **argv, FILE *out,
                  FILE *err);
 
+/* A folder as it was typed, without slashes at its end: what is in it is named behind it. Cut
+ * when too long, which who opens it finds. Returns path. */
+const char *pawl_cli_folder(const char *typed, char path[PATH_MAX]);
+
 /* The value of an option of this verb: "" for a switch that is on, NULL when it was not given.
- * The last of several wins. */
+ * Given twice, no verb runs. */
 const char *pawl_cli_value(const struct pawl_cli *cli, const char *option_name);
 bool pawl_cli_has(const struct pawl_cli *cli, const char *option_name);
 

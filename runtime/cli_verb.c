@@ -2,6 +2,7 @@
 #include "runtime/cli.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "runtime/cfg.h"
@@ -44,6 +45,16 @@ int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
                          const char *path, struct pawl_cfg **cfg)
 {
     return open_cfg(cli, base, false, path, cfg);
+}
+
+const char *pawl_cli_folder(const char *typed, char path[PATH_MAX])
+{
+    size_t length = strnlen(typed, PATH_MAX - 1);
+    while (length > 1 && typed[length - 1] == '/')
+        length--;
+    memcpy(path, typed, length);
+    path[length] = '\0';
+    return path;
 }
 
 static int tell_look(struct pawl_cli *cli, const struct pawl_cfg *cfg, int code)

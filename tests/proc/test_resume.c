@@ -296,10 +296,24 @@ END_TEST
 
 START_TEST(a_wrong_line_says_what_is_wanted)
 {
+    char line[256];
     open_run();
     assert_said(pawl("train"), 2, "say what to run");
     assert_said(pawl("train --resume=nowhere"), 2, "nowhere/config.toml");
     assert_said(resume("run.toml"), 2, "goes on with its own config.toml");
+    assert_said(resume("--resume=other"), 2, "option '--resume' is given twice");
+    save("{\"step\": 7, \"interaction_step\": 123000}\n");
+    snprintf(line, sizeof(line), "train %s/", run);
+    assert_said(pawl(line), 2, " is a run: --resume=runs/");
+    snprintf(line, sizeof(line), "train --resume=%s/checkpoints/000007", run);
+    assert_said(pawl(line), 2, " goes on with it, from its newest valid checkpoint");
+    assert_said(pawl("train --resume=runs"), 2, "runs/config.toml: No such file or directory");
+    assert_said(pawl("train runs"), 2, "runs is a folder; a configuration is a file");
+    snprintf(line, sizeof(line), "checkpoint list %s//", run);
+    ck_assert_int_eq(pawl(line), 0);
+    snprintf(line, sizeof(line), "train --resume=%s//", run);
+    ck_assert_int_eq(pawl(line), 0);
+    ck_assert_msg(!strstr(shell_text, "//"), "%s", shell_text);
     assert_said(resume("run.sead=3"), 2, "did you mean 'run.seed'?");
     scratch_close(&scratch);
 }

@@ -83,6 +83,19 @@ START_TEST(a_device_that_is_not_there_is_refused_with_its_key_and_the_way_out)
 }
 END_TEST
 
+START_TEST(a_value_in_the_file_of_a_run_is_from_where_the_run_had_it)
+{
+    setenv(PAWL_INSTALLED_ENV, "/nonexistent", 1);
+    learn_begin(PROGRAM, "[learner]\ndevice = \"cuda\"  # command line\n"
+                         "[policy]\ntype = \"sac\"\n");
+    learner_rig_start(&rig, NULL);
+    LEARNER_RIG_UNTIL(&rig, learner_rig_has_ended(&rig));
+    unsetenv(PAWL_INSTALLED_ENV);
+    ck_assert(has("log.txt", "learner.device = \\\"cuda\\\" (command line): "));
+    learner_rig_close(&rig);
+}
+END_TEST
+
 START_TEST(frames_that_a_power_cut_would_lose_are_told)
 {
     learn_begin(PROGRAM, CONFIG_SYNCED_EVERY("1000"));
@@ -137,6 +150,39 @@ START_TEST(a_run_that_ends_before_its_first_update_is_saved_and_goes_on)
 }
 END_TEST
 
+static double newest_score(void)
+{
+    struct pawl_checkpoint_info info;
+    struct pawl_err err = {0};
+    ck_assert_msg(pawl_checkpoint_find(pawl_io_sys(), rig.scratch.path,
+                                       PAWL_CHECKPOINT_NEWEST_VALID, NULL, NULL, &info,
+                                       &err) == 0,
+                  "%s", err.text);
+    return info.manifest.score;
+}
+
+/* Four records are an episode. */
+START_TEST(a_few_episodes_make_no_score_at_the_start_nor_after_a_resume)
+{
+    learn_begin(PROGRAM, CONFIG);
+    learner_rig_start(&rig, NULL);
+    learn_until(72);
+    (void)learn_end();
+    ck_assert(isnan(newest_score()));
+    learn_resume();
+    learner_rig_start(&rig, NULL);
+    learn_until(72 + 80);
+    (void)learn_end();
+    ck_assert(isfinite(newest_score()));
+    learn_resume();
+    learner_rig_start(&rig, NULL);
+    learn_until(72 + 80 + 16);
+    (void)learn_end();
+    ck_assert(isnan(newest_score()));
+    learner_rig_close(&rig);
+}
+END_TEST
+
 static void die_of(const char *faults)
 {
     uint64_t began_ns = pawl_clock_now_ns();
@@ -174,9 +220,11 @@ END_TEST
 
 PAWL_TEST_MAIN("training", a_replay_that_does_not_fit_is_refused_with_both_numbers,
                a_device_that_is_not_there_is_refused_with_its_key_and_the_way_out,
+               a_value_in_the_file_of_a_run_is_from_where_the_run_had_it,
                frames_that_a_power_cut_would_lose_are_told,
                with_allow_nobody_waits_for_updates_that_are_due,
                an_update_is_done_for_every_step_and_saved_at_the_end,
                what_came_in_since_the_last_update_counts_in_the_last_checkpoint,
                a_run_that_ends_before_its_first_update_is_saved_and_goes_on,
+               a_few_episodes_make_no_score_at_the_start_nor_after_a_resume,
                a_learner_killed_anywhere_goes_on_with_every_transition_once)

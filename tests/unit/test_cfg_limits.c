@@ -30,7 +30,8 @@ START_TEST(a_file_that_cannot_be_read_is_named_with_the_reason)
     sample_folder_open();
     ck_assert_int_eq(open_file("none.toml"), -EINVAL);
     ck_assert_str_eq(err.text, "none.toml: cannot read it: No such file or directory");
-    expect("none.toml: error: cannot read it: No such file or directory\n1 error;");
+    expect("none.toml: error: cannot read it: No such file or directory\n"
+           "1 error; nothing was started.\n");
     ck_assert_int_eq(open_file("."), -EINVAL);
     expect(".: error: cannot read it: Is a directory\n");
     sample_folder_close();

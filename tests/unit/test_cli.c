@@ -191,7 +191,6 @@ START_TEST(options_operands_and_overrides_come_in_any_order)
                 "train: x.toml {kind=slow} {seconds=3}");
     assert_runs("pawl train run.seed=3 x.toml --policy.sac.discount=0.5 --run.seed 4",
                 "train: x.toml <run.seed=3> <--policy.sac.discount=0.5> <--run.seed> <4>");
-    assert_runs("pawl train --kind=fast --kind=slow x.toml", "train: x.toml {kind=slow}");
 }
 END_TEST
 
@@ -235,6 +234,8 @@ START_TEST(a_wrong_option_is_answered_with_the_nearest)
     assert_wrong("pawl train --watch=1 x",
                  "pawl train: option '--watch' takes no value, got '1'\n");
     assert_wrong("pawl train x --seconds", "pawl train: option '--seconds' needs its N\n");
+    assert_wrong("pawl train x --seconds=1 --seconds=2",
+                 "pawl train: option '--seconds' is given twice\n");
     assert_wrong("pawl train x --seconds=", "pawl train: option '--seconds' needs its N\n");
     assert_wrong("pawl train x --kind=fats",
                  "pawl train: --kind: 'fats' is none of fast, slow; did you mean 'fast'?\n");
