@@ -67,13 +67,40 @@ static const struct pawl_cfg_row rows[] = {
                           "Processors that the learner may use, all of them; empty: any."),
 };
 
+#define PATH_BYTES (PAWL_LEARNER_PATH_BYTES + 80)
+
+static bool has_model(const char *folder, const char *inner, char path[PATH_BYTES])
+{
+    snprintf(path, PATH_BYTES, "%s%s/pretrained_model/model.safetensors", folder, inner);
+    return access(path, R_OK) == 0;
+}
+
+static void look_at_start_from(struct pawl_cfg *cfg, const char *folder)
+{
+    struct pawl_err err = {0};
+    char path[PATH_BYTES];
+
+    if (has_model(folder, "/checkpoints/last", path))
+        pawl_cfg_refuse(
+            cfg, "learner.start_from", EINVAL,
+            "its newest is checkpoints/last in it; `pawl checkpoint list RUN` shows "
+            "all",
+            "that is a run, and wanted is one of its checkpoints");
+    else if (!has_model(folder, "", path))
+        pawl_cfg_refuse(cfg, "learner.start_from", errno,
+                        "wanted is the folder of a checkpoint, RUN/checkpoints/last say",
+                        "%s: %s", path, strerror(errno));
+    else if (pawl_checkpoint_verify_foreign(pawl_io_sys(), folder, &err) != 0)
+        pawl_cfg_refuse(cfg, "learner.start_from", EINVAL,
+                        "`pawl checkpoint list RUN` shows those that are whole", "%s",
+                        err.text);
+}
+
 /* Of a method that learns. Whether there is a GPU behind the door, its learner finds out. */
 static void look(struct pawl_cfg *cfg)
 {
     const struct pawl_learner_cfg *learner = pawl_cfg_fields(cfg, &pawl_learner_table);
     const struct pawl_policy_cfg *policy = pawl_cfg_fields(cfg, &pawl_policy_table);
-    struct pawl_err err = {0};
-    char path[PAWL_LEARNER_PATH_BYTES + 64];
 
     if (!policy || !pawl_policies[policy->type]->trainer)
         return;
@@ -81,16 +108,8 @@ static void look(struct pawl_cfg *cfg)
         pawl_cfg_refuse(cfg, "learner.device", ENODEV, PAWL_LEARNER_DEVICE_WAY_OUT,
                         "this build of Pawl has no pawl_torch_cuda.so, the CUDA half of the "
                         "torch door; -DPAWL_TORCH=PYTHON makes it with a torch that has CUDA");
-    snprintf(path, sizeof(path), "%s/pretrained_model/model.safetensors", learner->start_from);
-    if (learner->start_from[0] && access(path, R_OK) != 0)
-        pawl_cfg_refuse(cfg, "learner.start_from", errno,
-                        "wanted is the folder of a checkpoint, RUN/checkpoints/last say",
-                        "%s: %s", path, strerror(errno));
-    else if (learner->start_from[0] &&
-             pawl_checkpoint_verify_foreign(pawl_io_sys(), learner->start_from, &err) != 0)
-        pawl_cfg_refuse(cfg, "learner.start_from", EINVAL,
-                        "`pawl checkpoint list RUN` shows those that are whole", "%s",
-                        err.text);
+    if (learner->start_from[0])
+        look_at_start_from(cfg, learner->start_from);
 }
 
 const struct pawl_cfg_table pawl_learner_table = {

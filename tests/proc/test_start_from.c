@@ -52,6 +52,19 @@ START_TEST(a_run_takes_what_its_configuration_does_not_say_from_the_checkpoint)
 }
 END_TEST
 
+START_TEST(a_run_in_the_place_of_its_checkpoint_is_answered_with_that)
+{
+    scratch_open(&scratch);
+    run(SMALL, (const char *const[]){"policy.sac.hidden=[8]", NULL});
+    SHELL_PRINTS(shell_run("cd %s && %s train %s env.type=dummy run.steps=60 run.dir=x "
+                           "learner.start_from=%s",
+                           scratch.path, PAWL, "1.toml", train_path(&train, "")),
+                 2, "that is a run, and wanted is one of its checkpoints");
+    ck_assert_ptr_nonnull(strstr(shell_text, "its newest is checkpoints/last in it"));
+    scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(a_checkpoint_that_is_not_as_it_was_written_starts_nothing)
 {
     scratch_open(&scratch);
@@ -137,6 +150,7 @@ END_TEST
 
 PAWL_TEST_MAIN("start_from",
                a_run_takes_what_its_configuration_does_not_say_from_the_checkpoint,
+               a_run_in_the_place_of_its_checkpoint_is_answered_with_that,
                a_checkpoint_that_is_not_as_it_was_written_starts_nothing,
                what_keys_demand_of_each_other_is_asked_of_the_checkpoints_values,
                a_checkpoint_that_went_through_lerobot_is_lerobots_and_the_run_says_so,
