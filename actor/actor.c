@@ -107,14 +107,12 @@ static int open_worlds(struct pawl_actor *actor, uint32_t index, uint32_t life,
         pawl_actor_cfg_rate(&actor->rate_hz, actor->env, spec, actor->run->deterministic, err);
     if (code != 0)
         return code;
-    /* The learner sees records alone, which do not tell a choice from a number. */
-    if (ops->trainer && spec->choice_count != (uint32_t)policy_cfg->num_discrete_actions)
-        return pawl_err_set(err, EINVAL,
-                            "policy.num_discrete_actions = %" PRId64
-                            ": an action of env.type = \"%s\" ends with %u choices; set it to "
-                            "that",
-                            policy_cfg->num_discrete_actions, pawl_env_names[actor->env->type],
-                            spec->choice_count);
+    const char *key;
+    code = pawl_actor_cfg_match(policy_cfg, actor->env, spec, &key, err);
+    if (code != 0) {
+        pawl_err_wrap(err, "%s", key);
+        return code;
+    }
     struct pawl_policy_setup setup = {
         .cfg = actor->cfg,
         .choice_count = spec->choice_count,

@@ -4,6 +4,9 @@
 #include <stddef.h>
 
 #include "actor/acting.h"
+#include "actor/env_spec.h"
+#include "policy/policy.h"
+
 #include "runtime/run_cfg.h"
 #include "shm/ring_cfg.h"
 
@@ -69,6 +72,39 @@ static void check(struct pawl_cfg *cfg)
     check_deterministic(cfg, actor);
 }
 
+/* Keys of an environment that is not the one. */
+static void look_at_env_keys(struct pawl_cfg *cfg, const struct pawl_env_cfg *env)
+{
+    for (size_t i = 0; pawl_env_entries[i].ops; i++) {
+        const struct pawl_cfg_table *table = pawl_env_entries[i].table;
+        if (!table || table == pawl_env_entries[env->type].table)
+            continue;
+        for (size_t k = 0; k < table->row_count; k++)
+            pawl_cfg_warn_idle(cfg, table->rows[k].key, "env.type");
+    }
+}
+
+static void look(struct pawl_cfg *cfg)
+{
+    const struct pawl_env_cfg *env = pawl_cfg_fields(cfg, &pawl_env_table);
+    const struct pawl_policy_cfg *policy = pawl_cfg_fields(cfg, &pawl_policy_table);
+    struct pawl_lanes_cfg lanes = pawl_lanes_default_cfg();
+    struct pawl_env_spec spec;
+    struct pawl_err err = {0};
+    const char *key;
+
+    if (!env || !policy)
+        return;
+    look_at_env_keys(cfg, env);
+    /* One that cannot say what it is says why when it is made. */
+    if (pawl_env_cfg_lanes(&lanes, cfg, NULL, &err) != 0 ||
+        pawl_env_spec_read(&spec, lanes.ops, &lanes.args, &err) != 0)
+        return;
+    if (pawl_actor_cfg_match(policy, env, &spec, &key, &err) != 0)
+        pawl_cfg_refuse(cfg, key, EINVAL, "'pawl env list' says what each one takes", "%s",
+                        err.text);
+}
+
 const struct pawl_cfg_table pawl_actor_table = {
     .name = "actor",
     .help = "The processes that act.",
@@ -76,7 +112,32 @@ const struct pawl_cfg_table pawl_actor_table = {
     .row_count = sizeof(rows) / sizeof(rows[0]),
     .fields_bytes = sizeof(ACTOR),
     .check = check,
+    .look = look,
 };
+
+int pawl_actor_cfg_match(const struct pawl_policy_cfg *policy, const struct pawl_env_cfg *env,
+                         const struct pawl_env_spec *spec, const char **key,
+                         struct pawl_err *err)
+{
+    const struct pawl_policy_ops *ops = pawl_policies[policy->type];
+    size_t number_count = pawl_env_field_count(&spec->action) - (spec->choice_count != 0);
+
+    if (!ops->trainer)
+        return 0;
+    *key = "env.type";
+    if (spec->action.dtype != PAWL_ENV_F32 || number_count == 0)
+        return pawl_err_set(err, EINVAL,
+                            "its action is a choice alone, and policy.type = \"%s\" wants a "
+                            "continuous one; policy.type = \"random\" can play it",
+                            ops->name);
+    /* The learner sees records alone, which do not tell a choice from a number. */
+    *key = "policy.num_discrete_actions";
+    if (spec->choice_count != (uint32_t)policy->num_discrete_actions)
+        return pawl_err_set(
+            err, EINVAL, "an action of env.type = \"%s\" ends with %u choices; set it to that",
+            pawl_env_names[env->type], spec->choice_count);
+    return 0;
+}
 
 int pawl_actor_cfg_rate(double *rate_hz, const struct pawl_env_cfg *env,
                         const struct pawl_env_spec *spec, bool is_lock_step,

@@ -3,6 +3,7 @@
 #define PAWL_ACTOR_ACTOR_CFG_H
 
 #include "actor/env_cfg.h"
+#include "policy/policy_cfg.h"
 #include "runtime/cfg.h"
 #include "runtime/err.h"
 
@@ -29,5 +30,10 @@ extern const struct pawl_cfg_table pawl_actor_table; /* fills struct pawl_actor_
 int pawl_actor_cfg_rate(double *rate_hz, const struct pawl_env_cfg *env,
                         const struct pawl_env_spec *spec, bool is_lock_step,
                         struct pawl_err *err);
+
+/* Whether a method that learns can act there. -EINVAL: *key is the one to change. */
+int pawl_actor_cfg_match(const struct pawl_policy_cfg *policy, const struct pawl_env_cfg *env,
+                         const struct pawl_env_spec *spec, const char **key,
+                         struct pawl_err *err);
 
 #endif

@@ -2,12 +2,15 @@
 
 #include "learner/book.h"
 #include "learner/checkpoint_find.h"
+#include "learner/replay_cfg.h"
 #include "learner/tally.h"
 #include "policy/door.h"
 #include "policy/policy.h"
 #include "policy/policy_cfg.h"
+#include "runtime/run_cfg.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,6 +99,32 @@ static void look_at_start_from(struct pawl_cfg *cfg, const char *folder)
                         err.text);
 }
 
+/* What would learn nothing, or from less than is asked for. */
+static void look_at_sizes(struct pawl_cfg *cfg, const struct pawl_learner_cfg *learner)
+{
+    const struct pawl_run_cfg *run = pawl_cfg_fields(cfg, &pawl_run_table);
+    const struct pawl_replay_cfg *replay = pawl_cfg_fields(cfg, &pawl_replay_table);
+
+    if (run && run->steps > 0 && learner->learning_starts >= run->steps)
+        pawl_cfg_warn(cfg, "learner.learning_starts",
+                      "the run ends after run.steps = %" PRId64 ", before its first update",
+                      run->steps);
+    if (replay && replay->capacity < learner->learning_starts)
+        pawl_cfg_warn(cfg, "replay.capacity",
+                      "fewer frames than the %" PRId64 " steps before the first update "
+                      "(learner.learning_starts): the oldest of them are never learnt from",
+                      learner->learning_starts);
+    else if (replay && replay->capacity < learner->batch_size)
+        pawl_cfg_warn(cfg, "replay.capacity",
+                      "fewer frames than a batch has (learner.batch_size = %" PRId64
+                      "): each of its transitions is there several times",
+                      learner->batch_size);
+    if (replay && replay->n_step >= replay->capacity)
+        pawl_cfg_warn(cfg, "replay.n_step",
+                      "replay.capacity = %" PRId64 " has no room for so many in a row",
+                      replay->capacity);
+}
+
 /* Of a method that learns. Whether there is a GPU behind the door, its learner finds out. */
 static void look(struct pawl_cfg *cfg)
 {
@@ -104,6 +133,7 @@ static void look(struct pawl_cfg *cfg)
 
     if (!policy || !pawl_policies[policy->type]->trainer)
         return;
+    look_at_sizes(cfg, learner);
     if (learner->device == PAWL_LEARNER_DEVICE_CUDA && !pawl_door_has(true))
         pawl_cfg_refuse(cfg, "learner.device", ENODEV, PAWL_LEARNER_DEVICE_WAY_OUT,
                         "this build of Pawl has no pawl_torch_cuda.so, the CUDA half of the "

@@ -34,9 +34,18 @@ static const struct pawl_cfg_row rows[] = {
 
 static void look(struct pawl_cfg *cfg)
 {
+    static const char *const of_prioritized[] = {"replay.alpha", "replay.beta",
+                                                 "replay.beta_draws"};
     const struct pawl_replay_cfg *replay = pawl_cfg_fields(cfg, &pawl_replay_table);
     struct pawl_err err = {0};
 
+    for (size_t i = 0; i < sizeof(of_prioritized) / sizeof(of_prioritized[0]); i++)
+        if (!replay->prioritized)
+            pawl_cfg_warn_idle(cfg, of_prioritized[i], "replay.prioritized");
+    if (!replay->journal)
+        pawl_cfg_warn_idle(cfg, "replay.journal_sync_period_s", "replay.journal");
+    if (!(replay->offline_ratio > 0.0))
+        pawl_cfg_warn_idle(cfg, "replay.offline", "replay.offline_ratio");
     if (replay->offline[0] && replay->offline_ratio > 0.0 &&
         pawl_journal_check_file(pawl_io_sys(), replay->offline, &err) != 0)
         pawl_cfg_refuse(cfg, "replay.offline", err.code,

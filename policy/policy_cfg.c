@@ -1,5 +1,7 @@
 #include "policy/policy_cfg.h"
 
+#include "policy/policy.h"
+
 #include <stddef.h>
 
 static const char *const types[] = {"null", "random", "sac", NULL}; /* as pawl_policies */
@@ -114,6 +116,8 @@ static void check_network(struct pawl_cfg *cfg, const struct pawl_sac_cfg *sac)
          sac->discrete_critic_final_activation != standard.discrete_critic_final_activation},
         {"policy.sac.init_final",
          sac->init_final < standard.init_final || sac->init_final > standard.init_final},
+        {"policy.sac.latent_dim", sac->latent_dim != standard.latent_dim},
+        {"policy.sac.shared_encoder", !sac->shared_encoder},
     };
     for (size_t i = 0; i < sizeof(lerobots) / sizeof(lerobots[0]); i++)
         if (sac->network == PAWL_SAC_NETWORK_PLAIN && lerobots[i].is_other)
@@ -143,6 +147,23 @@ static void check_sac(struct pawl_cfg *cfg)
                           "more critics cannot be drawn than there are");
 }
 
+static void look_sac(struct pawl_cfg *cfg)
+{
+    static const char *const of_choices[] = {"policy.sac.discrete_critic_hidden",
+                                             "policy.sac.discrete_critic_activate_final",
+                                             "policy.sac.discrete_critic_final_activation"};
+    const struct pawl_sac_cfg *sac = pawl_cfg_fields(cfg, &pawl_sac_table);
+    const struct pawl_policy_cfg *policy = pawl_cfg_fields(cfg, &pawl_policy_table);
+
+    if (!policy || !pawl_policies[policy->type]->trainer)
+        return;
+    for (size_t i = 0; i < sizeof(of_choices) / sizeof(of_choices[0]); i++)
+        if (policy->num_discrete_actions == 0)
+            pawl_cfg_warn_idle(cfg, of_choices[i], "policy.num_discrete_actions");
+    if (sac->compat == PAWL_SAC_COMPAT_LEROBOT)
+        pawl_cfg_warn_idle(cfg, "policy.sac.temperature_lr", "policy.sac.compat");
+}
+
 const struct pawl_cfg_table pawl_policy_table = {
     .name = "policy",
     .help = "How actions are chosen.",
@@ -158,4 +179,5 @@ const struct pawl_cfg_table pawl_sac_table = {
     .row_count = sizeof(sac_rows) / sizeof(sac_rows[0]),
     .fields_bytes = sizeof(struct pawl_sac_cfg),
     .check = check_sac,
+    .look = look_sac,
 };

@@ -105,9 +105,10 @@ static int make_slots(struct pawl_cfg *cfg, struct pawl_err *err)
     for (; cfg->tables[cfg->table_count]; cfg->table_count++)
         row_count += cfg->tables[cfg->table_count]->row_count;
     cfg->problems = calloc(PAWL_CFG_PROBLEM_MAX, sizeof(cfg->problems[0]));
+    cfg->warnings = calloc(PAWL_CFG_PROBLEM_MAX, sizeof(cfg->warnings[0]));
     cfg->fields = calloc(cfg->table_count + 1, sizeof(cfg->fields[0]));
     cfg->slots = calloc(row_count + 1, sizeof(cfg->slots[0]));
-    if (!cfg->problems || !cfg->fields || !cfg->slots)
+    if (!cfg->problems || !cfg->warnings || !cfg->fields || !cfg->slots)
         return pawl_err_set(err, ENOMEM, "out of memory");
 
     for (size_t i = 0; i < cfg->table_count; i++) {
@@ -211,6 +212,7 @@ void pawl_cfg_close(struct pawl_cfg *cfg)
     free(cfg->fields);
     free(cfg->slots);
     free(cfg->problems);
+    free(cfg->warnings);
     free(cfg);
 }
 

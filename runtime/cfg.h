@@ -120,7 +120,7 @@ struct pawl_cfg_table {
     void (*check)(struct pawl_cfg *cfg);
 
     /* Called by pawl_cfg_look(): whether there is what the values name, files and devices;
-     * calls pawl_cfg_refuse(). May be NULL. */
+     * calls pawl_cfg_refuse() and pawl_cfg_warn(). May be NULL. */
     void (*look)(struct pawl_cfg *cfg);
 };
 
@@ -265,6 +265,15 @@ void pawl_cfg_conflict(struct pawl_cfg *cfg, const char *key, const char *other_
 void pawl_cfg_refuse(struct pawl_cfg *cfg, const char *key, int code, const char *way_out,
                      const char *why, ...) __attribute__((format(printf, 5, 6)));
 
+/* From a table's look: something new would begin, and not do what the value of `key` seems to
+ * say. A warning is said and stops nothing. */
+void pawl_cfg_warn(struct pawl_cfg *cfg, const char *key, const char *why, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same where `key` has no effect while other_key has its value; only of a key that was
+ * given, and not as what it is by default (a run's own file has all keys). */
+void pawl_cfg_warn_idle(struct pawl_cfg *cfg, const char *key, const char *other_key);
+
 /* For who is about to begin something new with an open configuration. -ENOENT: something that
  * it names is missing; -EINVAL: or is not what it should be. The configuration has these
  * problems then. */
@@ -276,6 +285,9 @@ int pawl_cfg_look_given(struct pawl_cfg *cfg, struct pawl_err *err);
  * line counts them and names the table to look up. Prints nothing when there are none. */
 size_t pawl_cfg_problem_count(const struct pawl_cfg *cfg);
 void pawl_cfg_problems_print(const struct pawl_cfg *cfg, FILE *out);
+
+/* Likewise what pawl_cfg_look() has to warn of, a line each. */
+void pawl_cfg_warnings_print(const struct pawl_cfg *cfg, FILE *out);
 
 /* Every key with its value, as TOML that gives the same configuration again. */
 void pawl_cfg_dump(const struct pawl_cfg *cfg, FILE *out);

@@ -68,11 +68,13 @@ struct pawl_cfg {
     uint32_t file_count;
     struct pawl_cfg_problem *problems; /* room for PAWL_CFG_PROBLEM_MAX */
     size_t problem_count;              /* those beyond the room are counted only */
-    const char *base_origin;           /* of LAYER_BASE */
-    bool has_other_tables;             /* of the file, ignored */
-    bool has_unusable;                 /* what a value names is there, and wrong */
-    bool is_given_looked_at;           /* pawl_cfg_look_given() is at work */
-    bool is_incomplete; /* a part of a file was not TOML and its values are missing */
+    struct pawl_cfg_problem *warnings; /* likewise */
+    size_t warning_count;
+    const char *base_origin; /* of LAYER_BASE */
+    bool has_other_tables;   /* of the file, ignored */
+    bool has_unusable;       /* what a value names is there, and wrong */
+    bool is_given_looked_at; /* pawl_cfg_look_given() is at work */
+    bool is_incomplete;      /* a part of a file was not TOML and its values are missing */
     char scratch[PAWL_CFG_TEXT_BYTES_MAX]; /* one value, while it is compared or quoted */
 };
 

@@ -283,6 +283,52 @@ void pawl_cfg_refuse(struct pawl_cfg *cfg, const char *key, int code, const char
         way_out);
 }
 
+static void warn(struct pawl_cfg *cfg, const struct pawl_cfg_slot *slot, const char *why)
+{
+    char value[128];
+
+    if (cfg->is_given_looked_at && slot->mark.layer <= PAWL_CFG_LAYER_FILE)
+        return;
+    if (cfg->warning_count++ >= PAWL_CFG_PROBLEM_MAX)
+        return;
+    struct pawl_cfg_problem *warning = &cfg->warnings[cfg->warning_count - 1];
+    value_text(cfg, slot, value, sizeof(value));
+    warning->mark = slot->mark;
+    warning->sequence_index = (uint32_t)cfg->warning_count;
+    snprintf(warning->text, sizeof(warning->text), "'%s' = %s%s", slot->row->key, value, why);
+}
+
+void pawl_cfg_warn(struct pawl_cfg *cfg, const char *key, const char *why, ...)
+{
+    const struct pawl_cfg_slot *slot = pawl_cfg_slot_find(cfg, key);
+    char text[512] = ": ";
+
+    if (!slot)
+        return;
+    va_list args;
+    va_start(args, why);
+    vsnprintf(text + 2, sizeof(text) - 2, why, args);
+    va_end(args);
+    warn(cfg, slot, text);
+}
+
+void pawl_cfg_warn_idle(struct pawl_cfg *cfg, const char *key, const char *other_key)
+{
+    const struct pawl_cfg_slot *slot = pawl_cfg_slot_find(cfg, key);
+    const struct pawl_cfg_slot *other = pawl_cfg_slot_find(cfg, other_key);
+    char value[128], standard[128], text[512];
+
+    if (!slot || !other || slot->mark.layer <= PAWL_CFG_LAYER_BASE)
+        return;
+    value_text(cfg, slot, value, sizeof(value));
+    pawl_cfg_row_standard(slot->row, standard, sizeof(standard));
+    if (strcmp(value, standard) == 0)
+        return;
+    value_text(cfg, other, value, sizeof(value));
+    snprintf(text, sizeof(text), " has no effect with '%s' = %s", other_key, value);
+    warn(cfg, slot, text);
+}
+
 static int compare_numbers(uint32_t a, uint32_t b)
 {
     return (a > b) - (a < b);
@@ -306,15 +352,21 @@ static int compare_problems(const void *a, const void *b)
     return order ? order : compare_numbers(left->sequence_index, right->sequence_index);
 }
 
+static size_t with_room(size_t count)
+{
+    return count < PAWL_CFG_PROBLEM_MAX ? count : PAWL_CFG_PROBLEM_MAX;
+}
+
 static size_t shown_count(const struct pawl_cfg *cfg)
 {
-    return cfg->problem_count < PAWL_CFG_PROBLEM_MAX ? cfg->problem_count
-                                                     : PAWL_CFG_PROBLEM_MAX;
+    return with_room(cfg->problem_count);
 }
 
 void pawl_cfg_problems_sort(struct pawl_cfg *cfg)
 {
     qsort(cfg->problems, shown_count(cfg), sizeof(cfg->problems[0]), compare_problems);
+    qsort(cfg->warnings, with_room(cfg->warning_count), sizeof(cfg->warnings[0]),
+          compare_problems);
 }
 
 size_t pawl_cfg_problem_count(const struct pawl_cfg *cfg)
@@ -470,4 +522,14 @@ void pawl_cfg_problems_print(const struct pawl_cfg *cfg, FILE *out)
     if (is_about_values(cfg))
         fprintf(out, "   see: pawl config schema%s%s", name ? " " : "", name ? name : "");
     fputc('\n', out);
+}
+
+void pawl_cfg_warnings_print(const struct pawl_cfg *cfg, FILE *out)
+{
+    char place[1100];
+
+    for (size_t i = 0; i < with_room(cfg->warning_count); i++) {
+        place_text(cfg, &cfg->warnings[i].mark, place, sizeof(place));
+        fprintf(out, "%s: warning: %s\n", place, cfg->warnings[i].text);
+    }
 }

@@ -59,6 +59,7 @@ const char *pawl_cli_folder(const char *typed, char path[PATH_MAX])
 
 static int tell_look(struct pawl_cli *cli, const struct pawl_cfg *cfg, int code)
 {
+    pawl_cfg_warnings_print(cfg, cli->err);
     if (code == 0)
         return PAWL_EXIT_DONE;
     pawl_cfg_problems_print(cfg, cli->err);

@@ -46,7 +46,7 @@ START_TEST(the_choices_of_a_gripper_are_learned_when_they_are_told)
     SHELL_PRINTS(train_gripper(&scratch, 3), 0, "200 updates");
     SHELL_PRINTS(
         train_gripper(&scratch, 2), 2,
-        "policy.num_discrete_actions = 2: an action of env.type = \"dummy\" ends with 3 "
+        "'policy.num_discrete_actions' = 2: an action of env.type = \"dummy\" ends with 3 "
         "choices");
     scratch_close(&scratch);
 }

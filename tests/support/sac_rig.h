@@ -22,6 +22,9 @@
 #define SAC_RIG_OBS    3u
 #define SAC_RIG_ACTION 2u
 
+/* Behind words that set a width of LeRobot's encoders, which it has not. */
+#define PLAIN "policy.sac.network=plain", "policy.sac.latent_dim=256"
+
 struct sac_rig {
     struct pawl_cfg *cfg;
     struct pawl_spec spec;

@@ -4,6 +4,7 @@
 #include "learner/replay_cfg.h"
 #include "policy/policy_cfg.h"
 #include "runtime/installed.h"
+#include "runtime/run_cfg.h"
 #include "support/cfg_messages.h"
 #include "support/test.h"
 
@@ -27,7 +28,7 @@ START_TEST(a_learner_needs_no_file)
 END_TEST
 
 static const struct pawl_cfg_table *const looked_at[] = {
-    &pawl_learner_table, &pawl_replay_table, &pawl_policy_table, &pawl_sac_table, NULL};
+    &pawl_run_table, &pawl_learner_table, &pawl_replay_table, &pawl_policy_table, &pawl_sac_table, NULL};
 
 /* clang-format off */
 static const struct message_case cases[] = {
@@ -69,6 +70,35 @@ static const struct message_case cases[] = {
          "command line: error: 'replay.offline' = \"base.toml\": base.toml: at byte 0: it does not begin with \"PAWLJRNL\"; wanted is a file as `pawl record` writes it\n"
          "  `pawl record` writes such a file; \"\" learns without one\n"
          "2 errors; nothing was started.   see: pawl config schema learner\n"},
+    {.about = "a run that is over before it learns",
+     .words = {"run.steps=100", "learner.learning_starts=100"},
+     .is_warning = true,
+     .message =
+         "command line: warning: 'learner.learning_starts' = 100: the run ends after run.steps = 100, before its first update\n"},
+    {.about = "a replay that is too small",
+     .words = {"replay.capacity=50", "replay.n_step=50", "learner.batch_size=60"},
+     .is_warning = true,
+     .message =
+         "command line: warning: 'replay.capacity' = 50: fewer frames than the 100 steps before the first update (learner.learning_starts): the oldest of them are never learnt from\n"
+         "command line: warning: 'replay.n_step' = 50: replay.capacity = 50 has no room for so many in a row\n"},
+    {.about = "a replay that is smaller than a batch",
+     .words = {"replay.capacity=50", "learner.learning_starts=10", "learner.batch_size=60"},
+     .is_warning = true,
+     .message =
+         "command line: warning: 'replay.capacity' = 50: fewer frames than a batch has (learner.batch_size = 60): each of its transitions is there several times\n"},
+    {.about = "keys of replay that do nothing",
+     .file = "[replay]\n"
+         "alpha = 0.7\n"
+         "beta = 0.4\n"
+         "journal = false\n"
+         "journal_sync_period_s = 2\n"
+         "offline = \"demos\"\n"
+         "offline_ratio = 0\n",
+     .is_warning = true,
+     .message =
+         "test.toml:2:1: warning: 'replay.alpha' = 0.7 has no effect with 'replay.prioritized' = false\n"
+         "test.toml:5:1: warning: 'replay.journal_sync_period_s' = 2.0 has no effect with 'replay.journal' = false\n"
+         "test.toml:6:1: warning: 'replay.offline' = \"demos\" has no effect with 'replay.offline_ratio' = 0.0\n"},
 };
 /* clang-format on */
 

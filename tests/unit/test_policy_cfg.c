@@ -49,6 +49,27 @@ static const struct message_case cases[] = {
          "     | ^^^^^^^^^^\n"
          "  'policy.sac.network' comes from: test.toml:2\n"
          "1 error; nothing was started.   see: pawl config schema policy.sac\n"},
+    {.about = "widths of LeRobot's encoders, with the plain network",
+     .words = {"policy.sac.network=plain", "policy.sac.latent_dim=8", "policy.sac.shared_encoder=false"},
+     .message =
+         "command line: error: 'policy.sac.latent_dim' = 8 conflicts with 'policy.sac.network' = \"plain\": it is of LeRobot's network alone\n"
+         "  'policy.sac.latent_dim' comes from: command line; 'policy.sac.network' comes from: command line\n"
+         "command line: error: 'policy.sac.shared_encoder' = false conflicts with 'policy.sac.network' = \"plain\": it is of LeRobot's network alone\n"
+         "  'policy.sac.shared_encoder' comes from: command line; 'policy.sac.network' comes from: command line\n"
+         "2 errors; nothing was started.   see: pawl config schema policy.sac\n"},
+    {.about = "what is of a choice where there is none, and of a temperature of its own",
+     .file = "[policy.sac]\n"
+         "discrete_critic_hidden = [8]\n"
+         "temperature_lr = 1e-3\n"
+         "critic_final_activation = \"SiLU\"\n",
+     .is_warning = true,
+     .message =
+         "test.toml:2:1: warning: 'policy.sac.discrete_critic_hidden' = [8] has no effect with 'policy.num_discrete_actions' = 0\n"
+         "test.toml:3:1: warning: 'policy.sac.temperature_lr' = 0.001 has no effect with 'policy.sac.compat' = \"lerobot\"\n"},
+    {.about = "what has an effect, and what is as by default",
+     .words = {"policy.sac.discrete_critic_hidden=[8]", "policy.num_discrete_actions=3", "policy.sac.temperature_lr=0.0003"},
+     .is_warning = true,
+     .message = ""},
     {.about = "more critics drawn than there are",
      .words = {"policy.sac.num_subsample_critics=3"},
      .message =

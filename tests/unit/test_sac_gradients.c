@@ -133,7 +133,7 @@ END_TEST
 
 START_TEST(plain_critics_get_the_slopes_of_the_loss)
 {
-    check_critics((const char *[]){STILL, "policy.sac.network=plain"}, 6);
+    check_critics((const char *[]){STILL, PLAIN}, 7);
 }
 END_TEST
 
@@ -197,7 +197,7 @@ END_TEST
 
 START_TEST(a_plain_actor_gets_the_slopes_of_the_loss)
 {
-    check_actor((const char *[]){STILL, "policy.sac.network=plain"}, 6);
+    check_actor((const char *[]){STILL, PLAIN}, 7);
 }
 END_TEST
 
@@ -271,7 +271,7 @@ START_TEST(the_discrete_critic_gets_the_slopes_of_the_loss)
 {
     check_discrete((const char *[]){STILL}, 5);
     check_discrete((const char *[]){STILL, "policy.sac.shared_encoder=false"}, 6);
-    check_discrete((const char *[]){STILL, "policy.sac.network=plain"}, 6);
+    check_discrete((const char *[]){STILL, PLAIN}, 7);
 }
 END_TEST
 

@@ -520,7 +520,7 @@ START_TEST(a_bad_batch_changes_nothing)
     CHECK_BAD(0);
     CHECK_BAD(0, "policy.sac.compat=fixed");
     CHECK_BAD(0, "policy.sac.shared_encoder=false");
-    CHECK_BAD(0, "policy.sac.network=plain");
+    CHECK_BAD(0, PLAIN);
     CHECK_BAD(3);
     CHECK_BAD(3, "policy.sac.compat=fixed", "policy.sac.shared_encoder=false");
     CHECK_BAD(3, "policy.sac.utd_ratio=2", "policy.sac.policy_update_freq=1");

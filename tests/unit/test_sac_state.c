@@ -358,7 +358,7 @@ START_TEST(actors_mean_what_the_learner_means)
     OPEN(&rig, 3, "policy.sac.discrete_critic_final_activation=Identity");
     check_actions(&rig);
     sac_rig_close(&rig);
-    OPEN(&rig, 0, "policy.sac.network=plain");
+    OPEN(&rig, 0, PLAIN);
     check_actions(&rig);
     sac_rig_close(&rig);
     OPEN(&rig, 0, "policy.sac.observation_mean=[1.0, -2.0, 0.5]",
@@ -515,7 +515,7 @@ START_TEST(lerobots_configuration_says_what_was_learnt)
                      2);
     json_decref(root);
     sac_rig_close(&rig);
-    OPEN(&rig, 0, "policy.sac.network=plain");
+    OPEN(&rig, 0, PLAIN);
     root = text_of(&rig, PAWL_TRAINER_CONFIG);
     ck_assert_str_eq(json_string_value(json_object_get(root, "type")), "pawl_sac_plain");
     json_decref(root);
