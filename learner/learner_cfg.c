@@ -134,6 +134,11 @@ static void look(struct pawl_cfg *cfg)
     if (!policy || !pawl_policies[policy->type]->trainer)
         return;
     look_at_sizes(cfg, learner);
+    long processor_count = sysconf(_SC_NPROCESSORS_ONLN);
+    if (processor_count > 0 && learner->threads > processor_count)
+        pawl_cfg_refuse(cfg, "learner.threads", EINVAL,
+                        "1 is never wrong, and more help on processors of their own alone",
+                        "this machine has %ld processors", processor_count);
     if (learner->device == PAWL_LEARNER_DEVICE_CUDA && !pawl_door_has(true))
         pawl_cfg_refuse(cfg, "learner.device", ENODEV, PAWL_LEARNER_DEVICE_WAY_OUT,
                         "this build of Pawl has no pawl_torch_cuda.so, the CUDA half of the "

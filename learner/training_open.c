@@ -142,8 +142,9 @@ static int take_up(struct pawl_training *training, struct pawl_err *err)
 static void warn_of_threads(const struct pawl_learner_cfg *cfg)
 {
     if (cfg->threads > 1 && cfg->cpus.count < (uint32_t)cfg->threads)
-        pawl_log_warn("more threads than processors of its own: updates may take ten times as "
-                      "long; name as many in learner.cpus, or set learner.threads = 1",
+        pawl_log_warn("more threads than processors of its own: where others compute, updates "
+                      "take ten times as long and more; name as many in learner.cpus, or set "
+                      "learner.threads = 1",
                       "threads=%" PRId64 " cpus=%u", cfg->threads, cfg->cpus.count);
 }
 

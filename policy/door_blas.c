@@ -39,6 +39,9 @@ void pawl_door_blas_prepare(uint32_t thread_count)
         snprintf(count, sizeof(count), "%u", thread_count);
         setenv("OPENBLAS_NUM_THREADS", count, 1);
         setenv("OMP_NUM_THREADS", count, 1);
+        /* Threads that spin for each other keep the one they wait for off a shared processor:
+         * an update then takes a hundred times as long. */
+        setenv("OMP_WAIT_POLICY", "PASSIVE", 0);
     }
     mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
     mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);

@@ -247,7 +247,19 @@ START_TEST(info_warns_of_a_library_that_is_used_alone)
 }
 END_TEST
 
-PAWL_TEST_MAIN("blas", the_best_library_multiplies_and_says_what_it_is,
+START_TEST(threads_that_wait_sleep_unless_the_environment_says_else)
+{
+    unsetenv("OMP_WAIT_POLICY");
+    pawl_door_blas_prepare(2);
+    ck_assert_str_eq(getenv("OMP_WAIT_POLICY"), "PASSIVE");
+    setenv("OMP_WAIT_POLICY", "ACTIVE", 1);
+    pawl_door_blas_prepare(2);
+    ck_assert_str_eq(getenv("OMP_WAIT_POLICY"), "ACTIVE");
+}
+END_TEST
+
+PAWL_TEST_MAIN("blas", threads_that_wait_sleep_unless_the_environment_says_else,
+               the_best_library_multiplies_and_says_what_it_is,
                openblas_is_preferred_in_its_openmp_flavour,
                the_number_of_threads_is_the_one_asked_for_last,
                reference_blas_works_and_is_warned_about_with_the_command_that_helps,

@@ -1,5 +1,7 @@
 #include "learner/learner_cfg.h"
 
+#include <unistd.h>
+
 #include "learner/learner.h"
 #include "learner/replay_cfg.h"
 #include "policy/policy_cfg.h"
@@ -28,7 +30,8 @@ START_TEST(a_learner_needs_no_file)
 END_TEST
 
 static const struct pawl_cfg_table *const looked_at[] = {
-    &pawl_run_table, &pawl_learner_table, &pawl_replay_table, &pawl_policy_table, &pawl_sac_table, NULL};
+    &pawl_run_table,    &pawl_learner_table, &pawl_replay_table,
+    &pawl_policy_table, &pawl_sac_table,     NULL};
 
 /* clang-format off */
 static const struct message_case cases[] = {
@@ -130,6 +133,14 @@ START_TEST(what_is_not_used_is_not_looked_at)
 }
 END_TEST
 
+START_TEST(more_threads_than_processors_are_refused)
+{
+    char *many[] = {"learner.threads=256"}, *one[] = {"learner.threads=1"};
+    ck_assert_int_eq(look(one, 1), 0);
+    ck_assert_int_eq(look(many, 1), sysconf(_SC_NPROCESSORS_ONLN) < 256 ? -EINVAL : 0);
+}
+END_TEST
+
 START_TEST(what_is_missing_and_what_is_wrong_are_told_apart)
 {
     char *missing[] = {"replay.offline=/nonexistent"};
@@ -141,5 +152,5 @@ END_TEST
 
 PAWL_TEST_MAIN("learner_cfg", the_rows_agree_with_themselves, a_learner_needs_no_file,
                what_is_named_and_not_there_is_told_before_anything_is_started,
-               what_is_not_used_is_not_looked_at,
+               what_is_not_used_is_not_looked_at, more_threads_than_processors_are_refused,
                what_is_missing_and_what_is_wrong_are_told_apart)
