@@ -381,7 +381,7 @@ static void note_unremoved(struct pawl_checkpoint *saver, const struct pawl_io_o
 }
 
 /* The chain has ended, or was cut. */
-static void look_at_results(struct pawl_checkpoint *saver)
+static void take_results(struct pawl_checkpoint *saver)
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
     unsigned end = writer->op_next + writer->op_flight;
@@ -460,7 +460,7 @@ static enum pawl_checkpoint_state report(struct pawl_checkpoint *saver, struct p
 }
 
 /* A turn of finding out what is in the folder. */
-static bool turn_look(struct pawl_checkpoint *saver, uint64_t deadline_ns)
+static bool turn_survey(struct pawl_checkpoint *saver, uint64_t deadline_ns)
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
     int code = 0;
@@ -468,11 +468,11 @@ static bool turn_look(struct pawl_checkpoint *saver, uint64_t deadline_ns)
         return false;
     writer->failure = (struct pawl_err){0};
     if (!writer->errand.state)
-        code = pawl_checkpoint_begin_look(saver, &writer->failure);
+        code = pawl_checkpoint_begin_survey(saver, &writer->failure);
     if (code == 0 && !pawl_errand_wait(&writer->errand, deadline_ns))
         return false;
     if (code == 0)
-        code = pawl_checkpoint_end_look(saver, &writer->failure);
+        code = pawl_checkpoint_end_survey(saver, &writer->failure);
     if (code != 0)
         end_failed(saver);
     return true;
@@ -483,7 +483,7 @@ static bool turn(struct pawl_checkpoint *saver, size_t sum_bytes, uint64_t deadl
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
     if (writer->folder < 0)
-        return turn_look(saver, deadline_ns);
+        return turn_survey(saver, deadline_ns);
     if (writer->step >= STEP_MKDIR && writer->step <= STEP_AWAIT_CHECKSUMS)
         sum_slice(writer, sum_bytes);
     if (!writer->is_in_flight) {
@@ -492,7 +492,7 @@ static bool turn(struct pawl_checkpoint *saver, size_t sum_bytes, uint64_t deadl
     }
     if (!pawl_io_queue_wait(&writer->queue, deadline_ns))
         return false;
-    look_at_results(saver);
+    take_results(saver);
     return true;
 }
 

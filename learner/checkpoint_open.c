@@ -146,7 +146,7 @@ static int find_entries(struct pawl_checkpoint_found *found, struct pawl_err *er
 }
 
 /* All that waits for the disk, on whatever thread. */
-static int look(void *arg, struct pawl_err *err)
+static int survey(void *arg, struct pawl_err *err)
 {
     struct pawl_checkpoint_found *found = arg;
     found->entries = calloc(PAWL_CHECKPOINT_ENTRIES_MAX, sizeof(*found->entries));
@@ -187,18 +187,18 @@ static void drop_found(struct pawl_checkpoint_writer *writer)
     writer->found = NULL;
 }
 
-int pawl_checkpoint_begin_look(struct pawl_checkpoint *saver, struct pawl_err *err)
+int pawl_checkpoint_begin_survey(struct pawl_checkpoint *saver, struct pawl_err *err)
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
     int code = make_found(writer, err);
     if (code == 0)
-        code = pawl_errand_begin(&writer->errand, look, writer->found, err);
+        code = pawl_errand_begin(&writer->errand, survey, writer->found, err);
     if (code != 0)
         drop_found(writer);
     return code;
 }
 
-/* code: of the look. */
+/* code: of the survey. */
 static void take_found(struct pawl_checkpoint *saver, int code)
 {
     struct pawl_checkpoint_writer *writer = saver->writer;
@@ -218,7 +218,7 @@ static void take_found(struct pawl_checkpoint *saver, int code)
     drop_found(writer);
 }
 
-int pawl_checkpoint_end_look(struct pawl_checkpoint *saver, struct pawl_err *err)
+int pawl_checkpoint_end_survey(struct pawl_checkpoint *saver, struct pawl_err *err)
 {
     int code = pawl_errand_end(&saver->writer->errand, err);
     take_found(saver, code);
@@ -257,12 +257,12 @@ static int allocate(struct pawl_checkpoint *saver, const struct pawl_checkpoint_
     return 0;
 }
 
-static int look_now(struct pawl_checkpoint *saver, struct pawl_err *err)
+static int survey_now(struct pawl_checkpoint *saver, struct pawl_err *err)
 {
     int code = make_found(saver->writer, err);
     if (code != 0)
         return code;
-    code = look(saver->writer->found, err);
+    code = survey(saver->writer->found, err);
     take_found(saver, code);
     return code;
 }
@@ -275,8 +275,8 @@ int pawl_checkpoint_open(struct pawl_checkpoint *saver,
     if (code == 0)
         code = pawl_io_queue_open(&saver->writer->queue, setup->io, setup->queue, err);
     if (code == 0)
-        code = setup->is_looked_for_later ? pawl_checkpoint_begin_look(saver, err)
-                                          : look_now(saver, err);
+        code = setup->is_looked_for_later ? pawl_checkpoint_begin_survey(saver, err)
+                                          : survey_now(saver, err);
     if (code != 0)
         (void)pawl_checkpoint_close(saver);
     return code;

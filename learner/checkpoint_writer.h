@@ -96,8 +96,8 @@ struct pawl_checkpoint_writer {
 
 /* Begins to find out what is in the folder; and takes what was found, or says why nothing was.
  */
-int pawl_checkpoint_begin_look(struct pawl_checkpoint *saver, struct pawl_err *err);
-int pawl_checkpoint_end_look(struct pawl_checkpoint *saver, struct pawl_err *err);
+int pawl_checkpoint_begin_survey(struct pawl_checkpoint *saver, struct pawl_err *err);
+int pawl_checkpoint_end_survey(struct pawl_checkpoint *saver, struct pawl_err *err);
 
 /* How many operations any step has at most. */
 unsigned pawl_checkpoint_ops_max(size_t part_count_max);

@@ -191,18 +191,19 @@ START_TEST(learners_that_die_again_and_again_save_when_one_would)
     static struct pawl_checkpoint_info info;
     struct pawl_err err = {0};
     learn_begin(PROGRAM, CONFIG_EVERY("100"));
-    for (int i = 0; i < 4; i++) {
+    int code = -1;
+    for (int i = 0; i < 10 && code != 0; i++) {
         uint64_t began_ns = pawl_clock_now_ns();
         learner_rig_start(&rig, "learner.step:delay=10ms@1+;learner.step:kill@90");
         while (!learner_rig_has_ended(&rig))
             feed(began_ns, "death");
         ck_assert_int_eq(rig.learner.exit.signal, SIGKILL);
         pawl_proc_close(&rig.learner);
+        err = (struct pawl_err){0};
+        code = pawl_checkpoint_find(pawl_io_sys(), rig.scratch.path,
+                                    PAWL_CHECKPOINT_NEWEST_VALID, NULL, NULL, &info, &err);
     }
-    ck_assert_msg(pawl_checkpoint_find(pawl_io_sys(), rig.scratch.path,
-                                       PAWL_CHECKPOINT_NEWEST_VALID, NULL, NULL, &info,
-                                       &err) == 0,
-                  "%s", err.text);
+    ck_assert_msg(code == 0, "%s", err.text);
     ck_assert_uint_ge(info.step, 100);
     learner_rig_close(&rig);
 }

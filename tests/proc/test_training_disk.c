@@ -43,8 +43,8 @@ static void live_through(const char *faults, const char *said)
     learn_resume();
     learner_rig_start(&rig, faults);
     learn_until(480);
-    if (said)
-        LEARNER_RIG_UNTIL(&rig, is_in_log(said));
+    while (said && !is_in_log(said)) /* on a busy machine a call takes more records */
+        learn_until(learn_count + LEARN_ROUND);
     kill(rig.learner.pid, SIGKILL);
     LEARNER_RIG_UNTIL(&rig, learner_rig_has_ended(&rig));
     pawl_proc_close(&rig.learner);
@@ -59,12 +59,12 @@ static void live_through(const char *faults, const char *said)
 
     /* All was counted and learned from, though it was not written. */
     learner_rig_start(&rig, NULL);
-    learn_until(560);
+    learn_until(learn_count + 10 * LEARN_ROUND);
     ck_assert_int_eq(learner_rig_stop(&rig), 0);
     now = learn_read_checkpoint();
-    ck_assert_uint_eq(now.totals.record_count, 560);
-    ck_assert_uint_eq(now.totals.frame_count, 560);
-    ck_assert_uint_eq(now.mark.update_count, 70 * LEARN_STEPS - 10);
+    ck_assert_uint_eq(now.totals.record_count, learn_count);
+    ck_assert_uint_eq(now.totals.frame_count, learn_count);
+    ck_assert_uint_eq(now.mark.update_count, learn_step_count() - 10);
     learner_rig_close(&rig);
 }
 

@@ -552,7 +552,7 @@ START_TEST(going_back_while_a_save_is_under_way_wants_another)
 }
 END_TEST
 
-/* Polls until the look beside the owner has failed. */
+/* Polls until the survey beside the owner has failed. */
 static void poll_until_failed(uint64_t failures_in_row)
 {
     uint64_t began_ns = pawl_clock_now_ns();
@@ -582,7 +582,7 @@ START_TEST(the_end_of_a_run_does_not_wait_for_the_pause_after_a_failure)
 }
 END_TEST
 
-START_TEST(a_look_that_cannot_be_begun_is_a_failure_with_its_pause)
+START_TEST(a_survey_that_cannot_be_begun_is_a_failure_with_its_pause)
 {
     scratch_open(&scratch);
     struct pawl_checkpoint_setup setup = setup_here(PAWL_IO_QUEUE_INLINE);
@@ -664,7 +664,7 @@ END_TEST
         what_training_went_back_to_is_saved_when_that_failed_first,                            \
         going_back_while_a_save_is_under_way_wants_another,                                    \
         the_end_of_a_run_does_not_wait_for_the_pause_after_a_failure,                          \
-        a_look_that_cannot_be_begun_is_a_failure_with_its_pause,                               \
+        a_survey_that_cannot_be_begun_is_a_failure_with_its_pause,                             \
         while_the_folder_cannot_be_made_durable_leftovers_stay,
 #else
 #define FAULT_TESTS
