@@ -14,6 +14,7 @@
 #include "pawl/join.h"
 #include "pawl/run.h"
 #include "pawl/start_from.h"
+#include "policy/policy_cfg.h"
 
 /* On top of what the run begins with; says what that changed, and what it could not. */
 static int open_new(struct pawl_cli *cli, const char *path, struct pawl_cfg **cfg)
@@ -44,12 +45,17 @@ static bool is_of_line(const struct pawl_cfg *cfg, const char *key)
     return strcmp(origin, "command line") == 0;
 }
 
-/* What a run that has begun takes no notice of: said, not stored. */
+/* What a run that has begun takes no notice of, or can do nothing with: said, not stored. */
 static void refuse_late(struct pawl_cfg *cfg, const struct pawl_cfg *before, const char *run)
 {
     const struct pawl_learner_cfg *learner = pawl_cfg_fields(cfg, &pawl_learner_table);
     const struct pawl_replay_cfg *replay = pawl_cfg_fields(cfg, &pawl_replay_table);
+    const struct pawl_policy_cfg *policy = pawl_cfg_fields(cfg, &pawl_policy_table);
+    const struct pawl_policy_cfg *old_policy = pawl_cfg_fields(before, &pawl_policy_table);
     const struct pawl_replay_cfg *old = pawl_cfg_fields(before, &pawl_replay_table);
+    if (is_of_line(cfg, "policy.type") && policy->type != old_policy->type)
+        pawl_cfg_refuse(cfg, "policy.type", EINVAL, "leave it out, or begin a new run with it",
+                        "the run has begun with another, whose checkpoints are no use to it");
     if (is_of_line(cfg, "run.dir"))
         pawl_cfg_refuse(cfg, "run.dir", EINVAL, "leave it out",
                         "the run stays in its folder, %s", run);
