@@ -161,6 +161,22 @@ START_TEST(a_file_that_cannot_be_opened_is_tried_again_in_the_next_period)
 }
 END_TEST
 
+START_TEST(a_sync_that_was_not_tried_condemns_no_file)
+{
+    static const int codes[] = {-ECANCELED, -EINTR};
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        open_all();
+        sync_code = codes[i];
+        poll_at(keeper.begun_ns + 1000);
+        ck_assert(!file.is_sync_lost);
+        ck_assert_uint_eq(file.synced_bytes, 0);
+        poll_at(keeper.begun_ns + 1000);
+        ck_assert_uint_eq(file.synced_bytes, 3);
+        close_all();
+    }
+}
+END_TEST
+
 START_TEST(who_waits_at_the_end_has_what_cannot_be_opened_tried_again_at_once)
 {
     open_all();
@@ -263,6 +279,7 @@ PAWL_TEST_MAIN("keeper", what_is_there_is_synced_once_in_a_period,
                after_a_failure_it_does_not_pretend,
                a_failed_sync_of_one_file_ends_those_of_no_other,
                a_file_that_cannot_be_opened_is_tried_again_in_the_next_period,
+               a_sync_that_was_not_tried_condemns_no_file,
                who_waits_at_the_end_has_what_cannot_be_opened_tried_again_at_once,
                the_kernels_own_queue_does_the_same,
                a_line_waits_until_the_end_before_it_is_cut_off_for_good,
