@@ -43,6 +43,16 @@ static int begin(struct pawl_learner *learner, struct pawl_err *err)
     return pawl_learner_offer(learner, &ingest->tally.segment, -1, NULL, err);
 }
 
+/* The dead learner whose warm state is there had the memory and the device, which come back a
+ * while after it: another start may go well (exit_code_of() in main_learner.c). */
+static int fail_training(const struct pawl_learner *learner, struct pawl_err *err)
+{
+    bool may_pass = err->code == ENOMEM || err->code == ENXIO;
+    if (may_pass && pawl_estate_find(&learner->estate, PAWL_WARM_LABEL))
+        err->code = EREMOTEIO;
+    return -err->code;
+}
+
 /* The first ring has told the run's spec: what the method learns with is opened and offered
  * before any record is taken. */
 static int open_training(struct pawl_learner *learner, struct pawl_err *err)
@@ -63,7 +73,7 @@ static int open_training(struct pawl_learner *learner, struct pawl_err *err)
     if (!learner->policy->trainer || learner->training.is_open)
         return 0;
     if (pawl_training_open(&learner->training, &setup, err) != 0)
-        return -err->code;
+        return fail_training(learner, err);
     pawl_estate_close(&learner->estate);
     pawl_ingest_set_sink(&learner->ingest, pawl_training_sink(&learner->training));
     const struct pawl_segment *segment;

@@ -142,6 +142,7 @@ static int exit_code_of(int code)
     case ENOMEM:
     case ENOENT:
     case ENODEV:
+    case ENXIO:
     case ENOTSUP:
         return PAWL_EXIT_MISSING;
     case EDOM:

@@ -8,10 +8,12 @@
  *                     a step of k multiplies two vectors of b with a number of each row of a
  *
  * Numbers are taken from where they are; only where b is turned, or its last columns do not
- * fill a tile, they are copied before. Each sum goes over k in order, whatever is around it.
+ * fill a tile, they are copied before. Each sum of a tile goes over k in order, whatever is
+ * around it.
  *
  * Where y has few columns most of a vector would be empty: such a product is turned, or its
- * vectors go along k.
+ * vectors go along k, and a sum is of as many parts as a vector has numbers. A single row of y
+ * fills no tile: rows of b, each times its number, are added up (one_row()).
  */
 #ifndef PAWL_POLICY_CPU_PRODUCT_H
 #define PAWL_POLICY_CPU_PRODUCT_H

@@ -38,7 +38,8 @@ struct pawl_engine_ops {
     const char *name; /* "cpu" */
 
     /* Allocates all that run() needs; every arena is zeros. The plan is finished and stays
-     * until the close. On failure *engine is NULL. */
+     * until the close. On failure *engine is NULL. -ENOMEM, -ENXIO: there is no room, or the
+     * device does not open, which may pass where somebody else has had it. */
     int (*open)(struct pawl_engine **engine, const struct pawl_plan *plan,
                 const struct pawl_engine_setup *setup, struct pawl_err *err);
 

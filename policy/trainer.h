@@ -45,9 +45,9 @@ struct pawl_trainer_setup {
     uint32_t choice_count;        /* of the action's last component; 0: it has none */
     uint32_t batch_count;         /* transitions of one batch */
     uint64_t seed;
-    const char
-        *device; /* "cpu", "cuda", or for comparison "torch": libtorch on the CPU; "auto":
-                    CUDA where it can be opened, else the CPU, and the log says why */
+    const char *device; /* "cpu", "cuda", or for comparison "torch": libtorch on the CPU;
+                           "auto": CUDA where it can be opened, else the CPU, and where there is
+                           a driver the log says why */
     uint32_t thread_count;
 };
 

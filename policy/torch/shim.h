@@ -8,8 +8,8 @@
  *
  * Every function here catches what libtorch throws and returns 0 or -errno with a sentence in
  * *err. -ENOTRECOVERABLE: CUDA has failed in a way that stays, so nothing on the device works
- * any more until the process starts anew. -EREMOTEIO: an engine failed at its work (run,
- * finish, fetch, restore); another start may go well.
+ * any more until the process starts anew. -ENXIO: a device does not open. -EREMOTEIO: an engine
+ * failed at its work (run, finish, fetch, restore); another start may go well.
  *
  * Thread safety: one thread at a time, always the same one.
  */

@@ -205,10 +205,16 @@ int open_cpu(pawl_engine **to, const pawl_plan *plan, const pawl_engine_setup *s
     return open(to, plan, setup, err, &engine_cpu, "cpu");
 }
 
+/* Nothing of the configuration comes here, so what libtorch calls a wrong argument is a device
+ * that does not open. */
 int open_cuda(pawl_engine **to, const pawl_plan *plan, const pawl_engine_setup *setup,
               pawl_err *err)
 {
-    return open(to, plan, setup, err, &engine_cuda, PAWL_TORCH_DEVICE);
+    pawl_err inner{};
+    if (open(to, plan, setup, &inner, &engine_cuda, PAWL_TORCH_DEVICE) == 0)
+        return 0;
+    bool is_cudas = inner.code == EINVAL || inner.code == EIO;
+    return pawl_err_set(err, is_cudas ? ENXIO : inner.code, "%s", inner.text);
 }
 
 void close(pawl_engine *e)

@@ -92,6 +92,34 @@ START_TEST(a_device_that_fails_at_an_update_costs_a_start)
 }
 END_TEST
 
+static void check_start(const char *failure, int exit_code)
+{
+    use_gpu(failure);
+    serve_to_the_end(NULL);
+    ck_assert_int_eq(rig.learner.exit.signal, 0);
+    ck_assert_int_eq(rig.learner.exit.code, exit_code);
+    pawl_proc_close(&rig.learner);
+}
+
+/* A dead learner's device, and its memory, are free again a while after it. */
+START_TEST(a_device_that_does_not_open_ends_a_run_only_where_nobody_has_had_it)
+{
+    learn_begin(PROGRAM, CONFIG("cuda"));
+    check_start("open 1 6", PAWL_EXIT_MISSING); /* ENXIO */
+    learner_rig_close(&rig);
+
+    learn_begin(PROGRAM, CONFIG("cuda"));
+    check_start("run 250 121", PAWL_EXIT_FAILED);
+    check_start("open 1 6", PAWL_EXIT_FAILED);
+    check_start("open 1 12", PAWL_EXIT_FAILED); /* ENOMEM */
+    use_gpu(NULL);
+    learner_rig_start(&rig, NULL);
+    learn_until(RECORD_COUNT);
+    learn_end();
+    learner_rig_close(&rig);
+}
+END_TEST
+
 #ifdef PAWL_FAULTS
 
 START_TEST(a_learner_that_is_killed_goes_on_as_on_the_processor)
@@ -135,4 +163,5 @@ END_TEST
 #endif
 
 PAWL_TEST_MAIN("device", a_device_that_is_lost_at_a_mirror_costs_a_start,
-               a_device_that_fails_at_an_update_costs_a_start FAULT_TESTS)
+               a_device_that_fails_at_an_update_costs_a_start,
+               a_device_that_does_not_open_ends_a_run_only_where_nobody_has_had_it FAULT_TESTS)

@@ -33,7 +33,7 @@ static void use_streams(void)
 }
 
 /* y = x + x, however often it is done. */
-static void open_engine(void)
+static int try_open(void)
 {
     struct pawl_engine_setup setup = {.thread_count = 1};
     use_streams();
@@ -49,7 +49,12 @@ static void open_engine(void)
     another_list = pawl_plan_begin(plan, "once");
     pawl_plan_copy(plan, &(struct pawl_op_copy){.y = y, .x = x});
     ck_assert_int_eq(pawl_plan_finish(plan, &err), 0);
-    ck_assert_msg(ops->open(&engine, plan, &setup, &err) == 0, "%s", err.text);
+    return ops->open(&engine, plan, &setup, &err);
+}
+
+static void open_engine(void)
+{
+    ck_assert_msg(try_open() == 0, "%s", err.text);
 }
 
 static void close_engine(void)
@@ -147,6 +152,26 @@ START_TEST(an_error_at_work_is_none_of_the_configuration)
 }
 END_TEST
 
+START_TEST(a_device_that_does_not_open_has_a_code_of_its_own)
+{
+    static const int codes[][2] = {
+        {EINVAL, ENXIO}, {EIO, ENXIO}, {ENOMEM, ENOMEM}, {ENODEV, ENODEV}};
+    use_streams();
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        streams->wait_code = codes[i][0];
+        err = (struct pawl_err){0};
+        ck_assert_int_eq(try_open(), -codes[i][1]);
+        ck_assert_ptr_null(engine);
+        ck_assert_ptr_nonnull(strstr(err.text, "open the torch engine: as the test wants it"));
+        pawl_plan_close(plan);
+    }
+    streams->is_lost = true;
+    err = (struct pawl_err){0};
+    ck_assert_int_eq(try_open(), -ENOTRECOVERABLE);
+    pawl_plan_close(plan);
+}
+END_TEST
+
 START_TEST(what_the_host_has_no_copy_of_is_nowhere)
 {
     open_engine();
@@ -190,4 +215,5 @@ PAWL_TEST_MAIN("torch streams", the_second_run_of_a_list_is_recorded_and_replaye
                a_record_that_cannot_begin_is_the_last, a_record_that_cannot_end_is_the_last,
                half_a_record_is_not_replayed_and_the_last,
                an_error_at_work_is_none_of_the_configuration,
+               a_device_that_does_not_open_has_a_code_of_its_own,
                what_the_host_has_no_copy_of_is_nowhere, memory_apart_changes_nothing)
