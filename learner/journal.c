@@ -31,8 +31,8 @@ static void note_failure(struct pawl_journal *journal, const struct pawl_err *er
     journal->counts.failures++;
     journal->failure = *err;
     state->retry_ns = now_ns + state->cfg.retry_period_ns;
-    pawl_log_warn("replay is not being written", "error=%s frames_behind=%" PRIu64,
-                  journal->failure.text, journal->replay->head - state->durable);
+    pawl_log_warn_once("replay is not being written", "error=%s frames_behind=%" PRIu64,
+                       journal->failure.text, journal->replay->head - state->durable);
 }
 
 static void fail(struct pawl_journal *journal, int code, const char *what, uint64_t now_ns)

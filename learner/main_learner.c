@@ -138,9 +138,9 @@ static int exit_code_of(int code)
     case 0:
         return PAWL_EXIT_DONE;
     case EINVAL:
+    case ENOENT:
         return PAWL_EXIT_USAGE;
     case ENOMEM:
-    case ENOENT:
     case ENODEV:
     case ENXIO:
     case ENOTSUP:

@@ -100,7 +100,7 @@ void pawl_metrics_write(struct pawl_metrics *metrics, uint64_t now_ns, uint64_t 
     if (!pawl_json_finish(&out, &length, &err) ||
         pawl_linefile_append(&metrics->file, text, length, &err) != 0) {
         metrics->lost_count++;
-        pawl_log_warn("metrics not written", "lost=%llu reason=%s",
-                      (unsigned long long)metrics->lost_count, err.text);
+        pawl_log_warn_once("metrics not written", "lost=%llu reason=%s",
+                           (unsigned long long)metrics->lost_count, err.text);
     }
 }

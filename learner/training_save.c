@@ -89,11 +89,11 @@ static void end_checkpoint(struct pawl_training *training, enum pawl_checkpoint_
                       saver->done_step, saver->done_bytes,
                       (uint64_t)(saver->took_ns / PAWL_NS_PER_MS));
     } else if (state == PAWL_CHECKPOINT_FAILED && pawl_checkpoint_is_durability_lost(saver))
-        pawl_log_error("durability lost: no checkpoint can be written",
-                       "in_row=%" PRIu64 " reason=%s", saver->failures_in_row, err->text);
+        pawl_log_error_once("durability lost: no checkpoint can be written",
+                            "in_row=%" PRIu64 " reason=%s", saver->failures_in_row, err->text);
     else if (state == PAWL_CHECKPOINT_FAILED)
-        pawl_log_error("checkpoint failed; training goes on, older ones are untouched",
-                       "in_row=%" PRIu64 " reason=%s", saver->failures_in_row, err->text);
+        pawl_log_error_once("checkpoint failed; training goes on, older ones are untouched",
+                            "in_row=%" PRIu64 " reason=%s", saver->failures_in_row, err->text);
     if (saver->warning[0])
         pawl_log_warn("checkpoint", "step=%" PRIu64 " reason=%s", saver->done_step,
                       saver->warning);

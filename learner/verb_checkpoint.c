@@ -99,12 +99,8 @@ static bool has_manifest(int folder)
     return fd != -ENOENT;
 }
 
-/* Those of a run, or the one; *infos is the caller's to free. */
-static int look(const char *path, enum pawl_checkpoint_depth depth,
-                struct pawl_checkpoint_info **infos, size_t *count, struct pawl_err *err)
+static int check_checkpoint(const char *path, struct pawl_err *err)
 {
-    if (is_run(path))
-        return pawl_checkpoint_list(pawl_io_sys(), path, depth, infos, count, err);
     int folder = pawl_io_open(pawl_io_sys(), PAWL_IO_CWD, path, O_RDONLY | O_DIRECTORY, 0);
     if (folder < 0)
         return pawl_err_set(err, -folder, "%s: %s", path, strerror(-folder));
@@ -115,6 +111,26 @@ static int look(const char *path, enum pawl_checkpoint_depth depth,
                             "%s: neither a run (no " PAWL_CHECKPOINT_FOLDER
                             "/) nor a checkpoint (no " PAWL_CHECKPOINT_MANIFEST ")",
                             path);
+    return 0;
+}
+
+/* A path that is not there has been typed wrong. */
+static int fail(struct pawl_cli *cli, const struct pawl_err *err)
+{
+    bool is_typed_wrong = err->code == ENOENT || err->code == ENOTDIR;
+    return pawl_cli_fail(cli, is_typed_wrong ? PAWL_EXIT_USAGE : PAWL_EXIT_FAILED, "%s",
+                         err->text);
+}
+
+/* Those of a run, or the one; *infos is the caller's to free. */
+static int look(const char *path, enum pawl_checkpoint_depth depth,
+                struct pawl_checkpoint_info **infos, size_t *count, struct pawl_err *err)
+{
+    if (is_run(path))
+        return pawl_checkpoint_list(pawl_io_sys(), path, depth, infos, count, err);
+    int code = check_checkpoint(path, err);
+    if (code != 0)
+        return code;
     *infos = calloc(1, sizeof(**infos));
     if (!*infos)
         return pawl_err_set(err, ENOMEM, "%s: out of memory", path);
@@ -155,7 +171,7 @@ static int run_list(struct pawl_cli *cli, int argc, char **argv)
     pawl_cli_folder(argv[0], path);
     int code = look(path, PAWL_CHECKPOINT_QUICK, &infos, &count, &err);
     if (code != 0)
-        return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
+        return fail(cli, &err);
     if (pawl_cli_has(cli, "json")) {
         struct pawl_json_writer json;
         pawl_cli_open_json(&json);
@@ -192,9 +208,9 @@ static int run_verify(struct pawl_cli *cli, int argc, char **argv)
         char line[LINE_BYTES], path[PATH_MAX];
         pawl_cli_folder(argv[i], path);
         if (look(path, PAWL_CHECKPOINT_FULL, &infos, &count, &err) != 0 ||
-            (count == 0 && pawl_err_set(&err, ENOENT, "%s has no checkpoint", path) != 0)) {
+            (count == 0 && pawl_err_set(&err, ENODATA, "%s has no checkpoint", path) != 0)) {
             free(infos);
-            exit_code = pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
+            exit_code = fail(cli, &err);
             continue;
         }
         for (size_t k = 0; k < count; k++) {
@@ -318,9 +334,16 @@ static int show(struct pawl_cli *cli, const struct pawl_checkpoint_info *info,
 /* The one that is asked for, or the newest of a run that is valid. */
 static int choose(const char *path, struct pawl_checkpoint_info *info, struct pawl_err *err)
 {
-    if (is_run(path))
-        return pawl_checkpoint_find(pawl_io_sys(), path, PAWL_CHECKPOINT_NEWEST_VALID, NULL,
-                                    NULL, info, err);
+    if (is_run(path)) {
+        int code = pawl_checkpoint_find(pawl_io_sys(), path, PAWL_CHECKPOINT_NEWEST_VALID, NULL,
+                                        NULL, info, err);
+        if (code == -ENOENT) /* the path is there */
+            err->code = ENODATA;
+        return code == 0 ? 0 : -err->code;
+    }
+    int code = check_checkpoint(path, err);
+    if (code != 0)
+        return code;
     return pawl_checkpoint_verify(pawl_io_sys(), path, PAWL_CHECKPOINT_FULL, info, err);
 }
 
@@ -348,7 +371,7 @@ static int run_show(struct pawl_cli *cli, int argc, char **argv)
     free(info);
     if (code != 0) {
         pawl_json_close_writer(&json);
-        return pawl_cli_fail(cli, PAWL_EXIT_FAILED, "%s", err.text);
+        return fail(cli, &err);
     }
     if (!wants_json)
         return PAWL_EXIT_DONE;

@@ -20,6 +20,7 @@
 #include "runtime/run_cfg.h"
 
 #define EPISODES_DEFAULT 50u
+#define NUMBER_BYTES     330 /* the largest double with a decimal */
 
 /* --- what a recording needs, too --- */
 
@@ -136,8 +137,17 @@ static struct figures figures_of(const struct eval *eval)
     return figures;
 }
 
+/* As exactly as somebody reads it. */
+static const char *short_text(double value, char text[NUMBER_BYTES])
+{
+    snprintf(text, NUMBER_BYTES, fabs(value) >= 1000.0 ? "%.1f" : "%.4g", value);
+    return text;
+}
+
 static void print_text(const struct eval *eval)
 {
+    char mean[NUMBER_BYTES], low[NUMBER_BYTES], high[NUMBER_BYTES], least[NUMBER_BYTES],
+        most[NUMBER_BYTES];
     FILE *out = eval->cli->out;
     struct figures figures = figures_of(eval);
     const struct pawl_eval_target *target = eval->target;
@@ -148,15 +158,16 @@ static void print_text(const struct eval *eval)
     fprintf(out, "\nplayed      %s, %" PRIu64 " episodes, seed %" PRIu64 ", %s\n",
             eval->play->lanes.ops->name, eval->episode_count, eval->play->lanes.seed,
             eval->play->is_greedy ? "the most likely actions" : "sampled actions");
-    fprintf(out, "return      %.6g", eval->return_mean);
+    fprintf(out, "return      %s", short_text(eval->return_mean, mean));
     if (eval->episode_count > 1)
-        fprintf(out, "  [%.6g, %.6g]  mean and its 95 %% interval; %.6g .. %.6g",
-                figures.mean.low, figures.mean.high, eval->return_min, eval->return_max);
+        fprintf(out, "  [%s, %s]  mean and its 95 %% interval; %s .. %s",
+                short_text(figures.mean.low, low), short_text(figures.mean.high, high),
+                short_text(eval->return_min, least), short_text(eval->return_max, most));
     fprintf(out, "\nsuccess     %.3g  [%.3g, %.3g]  %" PRIu64 " of %" PRIu64 " episodes\n",
             figures.success_share, figures.success.low, figures.success.high,
             eval->success_count, eval->episode_count);
-    fprintf(out, "length      %.6g steps, %" PRIu64 " .. %" PRIu64 "\n", figures.length_mean,
-            eval->length_min, eval->length_max);
+    fprintf(out, "length      %s steps, %" PRIu64 " .. %" PRIu64 "\n",
+            short_text(figures.length_mean, mean), eval->length_min, eval->length_max);
     fprintf(out, "speed       %.0f steps/s\n", figures.steps_per_s);
 }
 

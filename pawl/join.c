@@ -94,7 +94,9 @@ static void on_child(void *context, const struct pawl_supervise_event *event)
     case PAWL_SUPERVISE_FAILED:
         if (join->is_run_over && join->was_there)
             end(join, PAWL_EXIT_DONE, "");
-        else if (join->is_run_over || event->child->state == PAWL_CHILD_QUARANTINED)
+        else if (join->is_run_over)
+            end(join, PAWL_EXIT_USAGE, event->text);
+        else if (event->child->state == PAWL_CHILD_QUARANTINED)
             end(join, PAWL_EXIT_FAILED, event->text);
         break;
     case PAWL_SUPERVISE_ENDED:

@@ -16,6 +16,7 @@ struct record {
     uint64_t last; /* number of the frame before, of this episode */
     uint64_t episode_count, success_count, step_count;
     double return_sum;
+    bool is_path_wrong; /* nothing can be made there */
 };
 
 static int take_step(void *context, const struct pawl_play_step *step, struct pawl_err *err)
@@ -55,6 +56,8 @@ static int play(struct record *record, const struct pawl_play_cfg *cfg, const ch
     code = pawl_journal_recorder_open(&record->recorder, pawl_io_sys(), path,
                                       &play->layout.spec, err);
     bool is_made = code == 0;
+    record->is_path_wrong =
+        code == -EEXIST || code == -ENOENT || code == -ENOTDIR || code == -EISDIR;
     if (code == 0)
         code = pawl_play_run(play, err);
     int close_code = pawl_journal_recorder_close(&record->recorder, code == 0 ? err : NULL);
@@ -100,10 +103,12 @@ static int record_all(struct pawl_cli *cli, const struct pawl_cfg *cfg, const ch
         return exit_code;
     code = play(&record, &play_cfg, path, &err);
     if (code == -EEXIST)
-        return pawl_cli_fail(cli, PAWL_EXIT_FAILED,
+        return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
                              "%s; nothing is overwritten: choose another name", err.text);
     if (code != 0)
-        return pawl_cli_fail(cli, pawl_eval_exit_code(code), "%s; nothing is kept", err.text);
+        return pawl_cli_fail(cli,
+                             record.is_path_wrong ? PAWL_EXIT_USAGE : pawl_eval_exit_code(code),
+                             "%s; nothing is kept", err.text);
     print_done(cli, &record, path);
     return PAWL_EXIT_DONE;
 }

@@ -409,7 +409,8 @@ static int create_folder(struct pawl_run *run, const char *owner, struct pawl_er
     if (pawl_run_folder_create(&run->folder, run->cfg->dir, run->cfg->name, owner, &why) == 0)
         return 0;
     pawl_cfg_origin(run->order.cfg, "run.dir", origin, sizeof(origin));
-    return pawl_err_set(err, why.code,
+    bool is_broken = why.code == ENOSPC || why.code == EIO || why.code == ENOMEM;
+    return pawl_err_set(err, is_broken ? why.code : EINVAL,
                         "run.dir = \"%s\" (%s): %s; run.dir=FOLDER on this line names another "
                         "place",
                         run->cfg->dir, origin, why.text);
@@ -496,9 +497,10 @@ static int exit_code_of(const struct pawl_run *run, int status)
 {
     if (run->folder.is_open)
         return PAWL_EXIT_FAILED;
-    return status == -ENOENT  ? PAWL_EXIT_MISSING
-           : status == -EBUSY ? PAWL_EXIT_USAGE /* somebody else has the run */
-                              : PAWL_EXIT_FAILED;
+    /* A program is missing; the folder cannot be one, or somebody else has it. */
+    return status == -ENOENT                       ? PAWL_EXIT_MISSING
+           : status == -EINVAL || status == -EBUSY ? PAWL_EXIT_USAGE
+                                                   : PAWL_EXIT_FAILED;
 }
 
 int pawl_run_do(const struct pawl_run_order *order)
@@ -528,7 +530,9 @@ int pawl_run_do(const struct pawl_run_order *order)
     bool is_refused = pawl_run_is_refused(&run);
     struct pawl_err exit_err = {0};
     if (!is_refused && run.folder.is_open && pawl_run_write_exit(&run, &exit_err) != 0) {
-        pawl_run_fail(&run, "supervisor", "%s", exit_err.text);
+        /* Beside the first error, which stays the last line. */
+        pawl_log_error("exit.json not written", "reason=%s", exit_err.text);
+        pawl_run_fail(&run, "supervisor", "exit.json not written: %s", exit_err.text);
         run.exit_code = run.exit_code == PAWL_EXIT_DONE ? PAWL_EXIT_FAILED : run.exit_code;
     }
     pawl_log_settle(PAWL_NS_PER_S);

@@ -211,7 +211,8 @@ static int run_actor(struct pawl_cli *cli, int argc, char **argv)
 }
 
 #define EXIT_CODES                                                                             \
-    "Exit codes: 0 done, 1 failed, 2 the configuration is wrong, 3 something is missing, 4 a " \
+    "Exit codes: 0 done, 1 failed, 2 what was typed is wrong, 3 the machine lacks something, " \
+    "4 a "                                                                                     \
     "process died for good, 130 stopped and all have ended in order. A run that fails "        \
     "repeats "                                                                                 \
     "its first error in its last line and in exit.json."

@@ -190,7 +190,7 @@ int pawl_cfg_look(struct pawl_cfg *cfg, struct pawl_err *err)
     if (cfg->problem_count == 0)
         return 0;
     pawl_cfg_problem_first(cfg, err);
-    return cfg->has_unusable ? -EINVAL : -ENOENT;
+    return cfg->has_unusable ? -EINVAL : -ENODEV;
 }
 
 int pawl_cfg_look_given(struct pawl_cfg *cfg, struct pawl_err *err)

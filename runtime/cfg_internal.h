@@ -72,7 +72,7 @@ struct pawl_cfg {
     size_t warning_count;
     const char *base_origin; /* of LAYER_BASE */
     bool has_other_tables;   /* of the file, ignored */
-    bool has_unusable;       /* what a value names is there, and wrong */
+    bool has_unusable;       /* what a value names is wrong or not there */
     bool is_given_looked_at; /* pawl_cfg_look_given() is at work */
     bool is_incomplete;      /* a part of a file was not TOML and its values are missing */
     char scratch[PAWL_CFG_TEXT_BYTES_MAX]; /* one value, while it is compared or quoted */

@@ -272,7 +272,7 @@ void pawl_cfg_refuse(struct pawl_cfg *cfg, const char *key, int code, const char
     if (!slot || slot->has_problem ||
         (cfg->is_given_looked_at && slot->mark.layer <= PAWL_CFG_LAYER_FILE))
         return;
-    cfg->has_unusable |= code != ENOENT && code != ENODEV;
+    cfg->has_unusable |= code != ENODEV;
     va_list args;
     va_start(args, why);
     vsnprintf(reason, sizeof(reason), why, args);

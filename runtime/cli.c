@@ -112,6 +112,9 @@ static int fail_nearest(const struct pawl_cli *cli, const struct pawl_nearest *n
 static int fail_verb(const struct pawl_cli *cli, const char *word)
 {
     struct pawl_nearest nearest = {.word = word};
+    if (strcmp(word, "version") == 0)
+        return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
+                             "no verb 'version'; did you mean '--version'?");
     for (const struct pawl_cli_verb *const *verb = cli->program->verbs; *verb; verb++)
         pawl_nearest_offer(&nearest, (*verb)->name);
     return fail_nearest(cli, &nearest, "", "no verb", "'pawl help' lists the verbs");
@@ -551,7 +554,8 @@ static int close_output(const struct pawl_cli_program *program, int code)
     }
     if (!has_failed)
         return code;
-    fprintf(stderr, "%s: write to standard output: %s\n", program->name, strerror(reason));
+    if (reason != EPIPE) /* a reader that has seen enough knows */
+        fprintf(stderr, "%s: write to standard output: %s\n", program->name, strerror(reason));
     return code == PAWL_EXIT_DONE ? PAWL_EXIT_FAILED : code;
 }
 

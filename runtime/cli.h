@@ -36,8 +36,8 @@
 enum pawl_exit {
     PAWL_EXIT_DONE = 0,
     PAWL_EXIT_FAILED = 1,
-    PAWL_EXIT_USAGE = 2,   /* the command line or the configuration is wrong */
-    PAWL_EXIT_MISSING = 3, /* the environment or a device is not there */
+    PAWL_EXIT_USAGE = 2,   /* what was typed is wrong, a path that is not there too */
+    PAWL_EXIT_MISSING = 3, /* the machine lacks it: a library, a device, a program */
     PAWL_EXIT_CHILD = 4,   /* a child process died for good */
     PAWL_EXIT_FINAL = 5,   /* of a child: it failed, and would again; its run then ends with
                               PAWL_EXIT_FAILED */
@@ -170,7 +170,7 @@ int pawl_cli_open_cfg_on(struct pawl_cli *cli, const struct pawl_cfg_base *base,
                          const char *path, struct pawl_cfg **cfg);
 
 /* Whether there is what an open configuration names. Where it is not, prints all that is
- * missing and returns PAWL_EXIT_MISSING, or PAWL_EXIT_USAGE for what is there and wrong. */
+ * missing and returns PAWL_EXIT_USAGE, or PAWL_EXIT_MISSING where the machine lacks it all. */
 int pawl_cli_look(struct pawl_cli *cli, struct pawl_cfg *cfg);
 /* The same of what the environment and the line give alone. */
 int pawl_cli_look_given(struct pawl_cli *cli, struct pawl_cfg *cfg);

@@ -82,8 +82,9 @@ void pawl_cli_print_man(const struct pawl_cli_program *program, FILE *out)
         {PAWL_EXIT_DONE, "Done."},
         {PAWL_EXIT_FAILED, "Failed."},
         {PAWL_EXIT_USAGE,
-         "The command line or the configuration is wrong; nothing was started."},
-        {PAWL_EXIT_MISSING, "The environment or a device is missing."},
+         "The command line or the configuration is wrong, or names a path that is not there; "
+         "nothing was started."},
+        {PAWL_EXIT_MISSING, "The machine lacks something: a library, a device, a program."},
         {PAWL_EXIT_CHILD, "A child process died for good."},
         {PAWL_EXIT_INTERRUPTED, "Interrupted; the state is saved."},
     };

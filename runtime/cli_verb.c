@@ -63,7 +63,7 @@ static int tell_look(struct pawl_cli *cli, const struct pawl_cfg *cfg, int code)
     if (code == 0)
         return PAWL_EXIT_DONE;
     pawl_cfg_problems_print(cfg, cli->err);
-    return code == -ENOENT ? PAWL_EXIT_MISSING : PAWL_EXIT_USAGE;
+    return code == -ENODEV ? PAWL_EXIT_MISSING : PAWL_EXIT_USAGE;
 }
 
 int pawl_cli_look(struct pawl_cli *cli, struct pawl_cfg *cfg)

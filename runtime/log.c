@@ -27,7 +27,6 @@
 #define STOP_WAIT_NS  PAWL_NS_PER_S
 #define CRASH_WAIT_NS (200 * PAWL_NS_PER_MS)
 #define NAP_NS        (500 * PAWL_NS_PER_US)
-#define SHOWN_COUNT   8 /* lines from one place in a window, before they are only counted */
 
 enum state { STATE_OFF, STATE_ON, STATE_STUCK };
 
@@ -110,7 +109,8 @@ static bool is_shown(struct pawl_log_site *site)
     if (!atomic_load_explicit(&site->is_listed, memory_order_relaxed))
         list_site(site);
     uint32_t seen = atomic_fetch_add_explicit(&site->seen_count, 1, memory_order_relaxed);
-    if (seen < SHOWN_COUNT && !atomic_load_explicit(&site->is_repeating, memory_order_relaxed))
+    if (seen < site->shown_count &&
+        !atomic_load_explicit(&site->is_repeating, memory_order_relaxed))
         return true;
     atomic_fetch_add_explicit(&site->held_count, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&self.held_back_count, 1, memory_order_relaxed);

@@ -91,12 +91,19 @@ struct pawl_log_counts pawl_log_read_counts(void);
 #define pawl_log_info(...)  PAWL_LOG(PAWL_LOG_INFO, __VA_ARGS__)
 #define pawl_log_debug(...) PAWL_LOG(PAWL_LOG_DEBUG, __VA_ARGS__)
 
+/* Of what stays so until somebody does something, a full disk say: shown once, then counted. */
+#define pawl_log_warn_once(...)  PAWL_LOG_SHOWN(PAWL_LOG_WARN, 1, __VA_ARGS__)
+#define pawl_log_error_once(...) PAWL_LOG_SHOWN(PAWL_LOG_ERROR, 1, __VA_ARGS__)
+
+#define PAWL_LOG_SHOWN_COUNT 8 /* lines from one place in a window, before they are counted */
+
 /* A place in the source that logs. */
 struct pawl_log_site {
     const char *file;
     int line;
     enum pawl_log_level level;
     const char *text;
+    uint32_t shown_count; /* in a window */
 
     /* The limit on repeated warnings; relaxed: they count and order nothing. */
     _Atomic uint32_t seen_count; /* in this window */
@@ -110,10 +117,15 @@ extern _Atomic int pawl_log_level_now; /* the most detailed level that any sink 
 
 /* Text and fields are joined to one literal, so neither can be a variable; without fields the
  * literal ends with the newline. */
-#define PAWL_LOG(level_of_line, text_of_line, ...)                                             \
+#define PAWL_LOG(level_of_line, ...)                                                           \
+    PAWL_LOG_SHOWN(level_of_line, PAWL_LOG_SHOWN_COUNT, __VA_ARGS__)
+#define PAWL_LOG_SHOWN(level_of_line, shown, text_of_line, ...)                                \
     do {                                                                                       \
-        static struct pawl_log_site pawl_log_site_here = {                                     \
-            .file = __FILE__, .line = __LINE__, .level = level_of_line, .text = text_of_line}; \
+        static struct pawl_log_site pawl_log_site_here = {.file = __FILE__,                    \
+                                                          .line = __LINE__,                    \
+                                                          .level = level_of_line,              \
+                                                          .text = text_of_line,                \
+                                                          .shown_count = shown};               \
         if (level_of_line <= atomic_load_explicit(&pawl_log_level_now, memory_order_relaxed))  \
             pawl_log_write(&pawl_log_site_here, text_of_line "\n" __VA_ARGS__);                \
     } while (0)

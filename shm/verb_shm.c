@@ -103,8 +103,9 @@ static int run_shm(struct pawl_cli *cli, int argc, char **argv)
     struct pawl_err err = {0};
     int status = pawl_inspect_open(&inspect, argv[0], &err);
     if (status)
-        return pawl_cli_fail(cli, status == -EINVAL ? PAWL_EXIT_USAGE : PAWL_EXIT_MISSING, "%s",
-                             err.text);
+        return pawl_cli_fail(
+            cli, status == -EINVAL || status == -ENOENT ? PAWL_EXIT_USAGE : PAWL_EXIT_FAILED,
+            "%s", err.text);
     pawl_inspect_look(&inspect);
     if (pawl_cli_has(cli, "watch")) {
         status = watch_with_signals(cli, &inspect, &err);

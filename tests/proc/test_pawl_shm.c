@@ -374,7 +374,7 @@ START_TEST(the_folder_of_a_dead_supervisor_leads_to_those_that_use_it)
     assert_shows("ok     attempted");
     assert_shows("params");
     /* Nobody has a file of this one. */
-    ck_assert_int_eq(shm(runtime_folder), 3);
+    ck_assert_int_eq(shm(runtime_folder), 2);
     ck_assert_ptr_nonnull(strstr(err_text, "its supervisor, process"));
     ck_assert_ptr_nonnull(strstr(err_text, "Give one of these numbers"));
     close_run();
@@ -427,9 +427,9 @@ START_TEST(of_an_ended_run_nothing_is_left_and_that_is_said)
     pid_t actor = pids[ACTOR];
     for (int i = 0; i < PROCESS_COUNT; i++)
         kill_process(i);
-    ck_assert_int_eq(shm_of("", actor), 3);
+    ck_assert_int_eq(shm_of("", actor), 2);
     ck_assert_ptr_nonnull(strstr(err_text, "leaves no shared memory, by design"));
-    ck_assert_int_eq(shm(scratch.path), 3);
+    ck_assert_int_eq(shm(scratch.path), 2);
     ck_assert_ptr_nonnull(strstr(err_text, "has ended"));
     ck_assert_int_eq(shm("no-such-run"), 2);
     ck_assert_ptr_nonnull(strstr(err_text, "give the run folder"));

@@ -74,7 +74,7 @@ START_TEST(nothing_is_overwritten)
 {
     open_test();
     scratch_write(scratch_path(&scratch, "mine"), "precious", 8);
-    assert_prints("record x.toml --output=mine", 1, "nothing is overwritten");
+    assert_prints("record x.toml --output=mine", 2, "nothing is overwritten");
     size_t bytes;
     char *text = scratch_read(scratch_path(&scratch, "mine"), &bytes);
     ck_assert_str_eq(text, "precious");
@@ -90,7 +90,7 @@ START_TEST(a_wrong_line_writes_nothing)
     assert_prints("record --output=out", 2, "not complete");
     assert_prints("record x.toml --output=out --episodes=0", 2, "--episodes=0");
     assert_prints("record x.toml --output=out env.type=dummy", 1, "has no expert");
-    assert_prints("record x.toml --output=nowhere/out", 1, "folder nowhere");
+    assert_prints("record x.toml --output=nowhere/out", 2, "folder nowhere");
     ck_assert_int_eq(access(scratch_path(&scratch, "out"), F_OK), -1);
     scratch_close(&scratch);
 }

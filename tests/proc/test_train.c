@@ -238,6 +238,22 @@ START_TEST(a_run_that_reaches_its_goal_is_done_and_leaves_its_folder)
 }
 END_TEST
 
+START_TEST(an_end_that_cannot_be_written_is_told)
+{
+    struct pawl_process run;
+    open_test("");
+    start(&run, "train", "run.toml", NULL);
+    wait_for_folder(&run);
+    wait_for_start("learner", 1);
+    ck_assert_int_eq(mkdir(in_run("exit.json"), 0700), 0); /* nothing takes its place */
+    ck_assert_int_eq(kill(run.pid, SIGINT), 0);
+    assert_end(&run, 130);
+    ck_assert(has(run.err, "exit.json not written reason="));
+    ck_assert(has(run.err, "pawl train: supervisor: exit.json not written: "));
+    close_test();
+}
+END_TEST
+
 START_TEST(a_killed_actor_is_started_again_and_the_others_go_on)
 {
     struct pawl_process run;
@@ -605,7 +621,7 @@ START_TEST(nobody_joins_a_run_that_is_over)
     assert_end(&run, 0);
     wait_for_folder(&run);
     start(&actor, "actor", "--join", run_folder, NULL);
-    assert_end(&actor, 1);
+    assert_end(&actor, 2);
     ck_assert(has(actor.err, "is the run still going on?"));
     close_test();
 }
@@ -650,6 +666,7 @@ START_TEST(when_nothing_moves_a_line_says_who_waits_for_whom)
 END_TEST
 
 PAWL_TEST_MAIN("train", a_run_that_reaches_its_goal_is_done_and_leaves_its_folder,
+               an_end_that_cannot_be_written_is_told,
                a_killed_actor_is_started_again_and_the_others_go_on,
                a_killed_learner_is_started_again_and_actors_go_on,
                actors_end_before_the_learner,

@@ -141,11 +141,14 @@ START_TEST(more_threads_than_processors_are_refused)
 }
 END_TEST
 
-START_TEST(what_is_missing_and_what_is_wrong_are_told_apart)
+START_TEST(what_the_machine_lacks_and_what_is_typed_wrong_are_told_apart)
 {
-    char *missing[] = {"replay.offline=/nonexistent"};
+    char *missing[] = {"learner.device=cuda"};
+    char *nowhere[] = {"replay.offline=/nonexistent"};
     char *wrong[] = {"replay.offline=" PAWL_SOURCE_DIR "/README.md"};
-    ck_assert_int_eq(look(missing, 1), -ENOENT);
+    setenv(PAWL_INSTALLED_ENV, "/nonexistent", 1);
+    ck_assert_int_eq(look(missing, 1), -ENODEV);
+    ck_assert_int_eq(look(nowhere, 1), -EINVAL);
     ck_assert_int_eq(look(wrong, 1), -EINVAL);
 }
 END_TEST
@@ -153,4 +156,4 @@ END_TEST
 PAWL_TEST_MAIN("learner_cfg", the_rows_agree_with_themselves, a_learner_needs_no_file,
                what_is_named_and_not_there_is_told_before_anything_is_started,
                what_is_not_used_is_not_looked_at, more_threads_than_processors_are_refused,
-               what_is_missing_and_what_is_wrong_are_told_apart)
+               what_the_machine_lacks_and_what_is_typed_wrong_are_told_apart)

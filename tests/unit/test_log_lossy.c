@@ -53,6 +53,18 @@ START_TEST(repeated_warnings_are_counted_instead)
 }
 END_TEST
 
+START_TEST(what_stays_so_is_shown_once)
+{
+    struct pawl_log_cfg cfg = quiet_cfg();
+    start(&cfg);
+    for (int i = 0; i < 5; i++)
+        pawl_log_warn_once("disk full", "i=%d", i);
+    stopped_file();
+    ck_assert_uint_eq(count_of(text, "disk full i="), 1);
+    ck_assert_uint_eq(count_of(text, " warn learner disk full, 4 times in the last 10 s\n"), 1);
+}
+END_TEST
+
 START_TEST(what_goes_on_repeating_is_one_line_per_window)
 {
     struct pawl_log_cfg cfg = quiet_cfg();
@@ -255,10 +267,13 @@ END_TEST
 #define FAULT_TESTS
 #endif
 
-PAWL_TEST_MAIN(
-    "log_lossy", a_full_queue_drops_and_a_line_says_how_many,
-    repeated_warnings_are_counted_instead, what_goes_on_repeating_is_one_line_per_window,
-    after_a_quiet_window_warnings_are_shown_again, what_was_held_back_is_told_at_the_end,
-    what_was_held_back_is_told_before_the_last_word, a_full_disk_loses_lines_and_nobody_waits,
-    a_line_cut_by_a_full_disk_is_ended_before_the_next,
-    a_reader_that_stopped_reading_holds_nobody, a_closed_stderr_is_not_the_end FAULT_TESTS)
+PAWL_TEST_MAIN("log_lossy", a_full_queue_drops_and_a_line_says_how_many,
+               repeated_warnings_are_counted_instead, what_stays_so_is_shown_once,
+               what_goes_on_repeating_is_one_line_per_window,
+               after_a_quiet_window_warnings_are_shown_again,
+               what_was_held_back_is_told_at_the_end,
+               what_was_held_back_is_told_before_the_last_word,
+               a_full_disk_loses_lines_and_nobody_waits,
+               a_line_cut_by_a_full_disk_is_ended_before_the_next,
+               a_reader_that_stopped_reading_holds_nobody,
+               a_closed_stderr_is_not_the_end FAULT_TESTS)

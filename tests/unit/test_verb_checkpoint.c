@@ -127,11 +127,11 @@ START_TEST(what_is_not_there_is_said)
     static const char *const names[] = {"list", "verify", "show"};
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(run(names[i], scratch_path(&scratch, "nothing"), NULL),
-                         PAWL_EXIT_FAILED);
+                         PAWL_EXIT_USAGE);
         ck_assert_ptr_nonnull(strstr(complaint, "No such file or directory"));
     }
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(run(names[i], scratch.path, NULL), PAWL_EXIT_FAILED);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(run(names[i], scratch.path, NULL), PAWL_EXIT_USAGE);
         ck_assert_ptr_nonnull(strstr(complaint, "neither a run (no checkpoints/) nor a "));
     }
     ck_assert_int_eq(mkdir(scratch_path(&scratch, "checkpoints"), 0700), 0);
