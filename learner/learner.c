@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <time.h>
@@ -247,8 +248,9 @@ static void account_training(struct pawl_learner *learner)
     const struct pawl_stores *stores = &learner->training.stores;
     if (!learner->training.is_open)
         return;
+    /* Without the last digits, which are rounding. */
     pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_UPDATES_OWED,
-                   pawl_training_owed(&learner->training));
+                   round(pawl_training_owed(&learner->training) * 1e6) / 1e6);
     pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_UPDATE_RATIO, learner->cfg->update_ratio);
     pawl_stats_set(&learner->stats, PAWL_LEARNER_STAT_REPLAY_SIZE,
                    (double)pawl_replay_size(&stores->online.replay));

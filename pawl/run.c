@@ -303,7 +303,8 @@ static void on_period(void *context, const struct pawl_loop_event *event)
 {
     struct pawl_run *run = context;
     (void)event;
-    if (run->phase != PAWL_RUN_ON)
+    /* The line of the memory comes first, once something has moved. */
+    if (run->phase != PAWL_RUN_ON || !run->has_told_memory)
         return;
     pawl_run_print_progress(run);
     fflush(run->order.cli->out);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -260,11 +261,18 @@ static struct pawl_run_progress_recent read_recent(const struct pawl_run *run)
                                              .return_mean = recent.return_mean};
 }
 
+/* In columns; 0: it is no terminal, or not known. */
+static uint32_t width_of(FILE *out)
+{
+    struct winsize size;
+    return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 void pawl_run_print_progress(struct pawl_run *run)
 {
     struct pawl_run_progress_recent recent = read_recent(run);
     pawl_run_progress_print(&run->progress, &run->figures, &recent, pawl_clock_now_ns(),
-                            run->order.cli->out);
+                            width_of(run->order.cli->out), run->order.cli->out);
 }
 
 static double mib(uint64_t bytes)

@@ -364,6 +364,13 @@ static void add_default_hint(struct pawl_cfg_problem *problem, const struct pawl
         pawl_cfg_problem_hint(problem, "allowed %s, default %s", allowed, standard);
 }
 
+/* The value of a word, which people write without the brackets of a list. */
+static const char *word_value(const struct pawl_cfg_mark *mark)
+{
+    const char *equals = strchr(mark->word, '=');
+    return mark->next_word ? mark->next_word : equals ? equals + 1 : "";
+}
+
 void pawl_cfg_value_wrong_type(struct pawl_cfg *cfg, struct pawl_cfg_slot *slot,
                                const char *got, const struct pawl_cfg_mark *mark)
 {
@@ -385,6 +392,11 @@ void pawl_cfg_value_wrong_type(struct pawl_cfg *cfg, struct pawl_cfg_slot *slot,
         problem =
             pawl_cfg_problem_add(cfg, mark, slot, "%s is not %s%s%s%s", subject, wanted,
                                  *row->unit ? " (" : "", row->unit, *row->unit ? ")" : "");
+        const char *value = word_value(mark);
+        if (row->type >= PAWL_CFG_I64_LIST && *value && *value != '[' && strlen(value) < 64)
+            pawl_cfg_problem_hint(problem, "a list has brackets: [%s]", value);
+        else
+            add_default_hint(problem, row, row->type == PAWL_CFG_BOOL || wanted == allowed);
     }
 }
 
@@ -413,7 +425,7 @@ static void complain(struct pawl_cfg *cfg, struct pawl_cfg_slot *slot,
             : pawl_cfg_problem_add(cfg, mark, slot, "%s %s", subject, complaint->text);
     if (*complaint->hint)
         pawl_cfg_problem_hint(problem, "%s", complaint->hint);
-    else if (mark->layer == PAWL_CFG_LAYER_FILE)
+    else
         add_default_hint(problem, row, true);
 }
 

@@ -404,6 +404,12 @@ static int split_words(struct pawl_cli *cli, struct words *words, struct split *
                 split->overrides[split->override_count++] = words->items[words->at++];
         } else if (cli->verb->takes_config && !is_ended && is_half_key(word)) {
             return fail_half_key(cli, word);
+        } else if (cli->verb->takes_config && !is_ended &&
+                   pawl_cfg_row_find(cli->program->tables, word)) {
+            return pawl_cli_fail(cli, PAWL_EXIT_USAGE,
+                                 "'%s' is a key and has no value: %s=VALUE (a file is written "
+                                 "./%s)",
+                                 word, word, word);
         } else if (is_ended || word[0] != '-' || !word[1]) {
             split->operands[split->operand_count++] = words->items[words->at];
             words->at++;

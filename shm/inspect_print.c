@@ -139,8 +139,9 @@ static const char *blocked_of(char cell[CELL_BYTES], const struct pawl_inspect_r
 {
     if (ring->blocked_share < 0)
         return "-";
+    /* The two clocks that it comes from are read one after the other. */
     snprintf(cell, CELL_BYTES, "%.1f %%",
-             ring->blocked_share > 9.999 ? 999.9 : 100 * ring->blocked_share);
+             ring->blocked_share > 1 ? 100.0 : 100 * ring->blocked_share);
     return cell;
 }
 

@@ -1,6 +1,7 @@
 #include "shm/run_progress.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "runtime/clock.h"
 
@@ -140,9 +141,22 @@ static void print_if_any(FILE *out, const char *name, uint64_t count)
         fprintf(out, "  %s %s", name, pawl_run_progress_number((double)count, text));
 }
 
+/* What a line leaves out that has no room, the first before the next. */
+enum leave_out {
+    LEAVE_NOTHING,
+    LEAVE_LONG_RATE,
+    LEAVE_VERSION,
+    LEAVE_NO_MISSES,
+    LEAVE_RING,
+    LEAVE_SIZES,
+    LEAVE_RATIO,
+    LEAVE_LAST,
+};
+
 /* What a learner that learns does. */
 static void print_learning(const struct pawl_run_progress *progress,
-                           const struct pawl_run_figures *figures, FILE *out)
+                           const struct pawl_run_figures *figures, enum leave_out left,
+                           FILE *out)
 {
     char count[PAWL_RUN_PROGRESS_TEXT_BYTES], rate[PAWL_RUN_PROGRESS_TEXT_BYTES];
     uint64_t update_count = pawl_run_figures_sum(figures, "learner.updates").count;
@@ -156,21 +170,23 @@ static void print_learning(const struct pawl_run_progress *progress,
         fprintf(out, "  updates %s  %s/s",
                 pawl_run_progress_number((double)update_count, count),
                 pawl_run_progress_number(pawl_run_progress_update_hz(progress), rate));
-    if (ratio >= 0.0)
+    if (ratio >= 0.0 && left < LEAVE_RATIO)
         fprintf(out, "  ratio %.2f", ratio);
-    if (ratio >= 0.0 && asked.gauge_max > 0.0)
+    if (ratio >= 0.0 && left < LEAVE_RATIO && asked.gauge_max > 0.0)
         fprintf(out, " of %g", asked.gauge_max);
     /* A step's worth is always on its way. */
     if (owed.gauge_max >= 1.0 + asked.gauge_max)
         print_if_any(out, "owed", (uint64_t)owed.gauge_max);
+    if (left >= LEAVE_SIZES)
+        return;
     print_if_any(out, "replay", (uint64_t)replay.gauge_max);
     print_if_any(out, "offline", (uint64_t)offline.gauge_max);
 }
 
-void pawl_run_progress_print(const struct pawl_run_progress *progress,
-                             const struct pawl_run_figures *figures,
-                             const struct pawl_run_progress_recent *recent, uint64_t now_ns,
-                             FILE *out)
+static void print_line(const struct pawl_run_progress *progress,
+                       const struct pawl_run_figures *figures,
+                       const struct pawl_run_progress_recent *recent, uint64_t now_ns,
+                       enum leave_out left, FILE *out)
 {
     char steps[PAWL_RUN_PROGRESS_TEXT_BYTES], short_rate[PAWL_RUN_PROGRESS_TEXT_BYTES],
         long_rate[PAWL_RUN_PROGRESS_TEXT_BYTES];
@@ -180,28 +196,48 @@ void pawl_run_progress_print(const struct pawl_run_progress *progress,
     struct pawl_run_sum learner_fill = pawl_run_figures_sum(figures, "learner.ring_fill");
     struct pawl_run_sum version = pawl_run_figures_sum(figures, "learner.version");
 
-    fprintf(out, "%6.0f s  %s steps  %s/s (10 s)  %s/s (60 s)  episodes %" PRIu64,
-            seconds(now_ns - progress->start_ns),
+    fprintf(out, "%6.0f s  %s steps  %s/s (10 s)", seconds(now_ns - progress->start_ns),
             pawl_run_progress_number((double)step_count, steps),
-            pawl_run_progress_number(pawl_run_progress_rate_hz(progress, 10), short_rate),
-            pawl_run_progress_number(pawl_run_progress_rate_hz(progress, 60), long_rate),
-            episode_count);
+            pawl_run_progress_number(pawl_run_progress_rate_hz(progress, 10), short_rate));
+    if (left < LEAVE_LONG_RATE)
+        fprintf(out, "  %s/s (60 s)",
+                pawl_run_progress_number(pawl_run_progress_rate_hz(progress, 60), long_rate));
+    fprintf(out, "  episodes %" PRIu64, episode_count);
     if (recent->count > 0)
         fprintf(out, "  return %.1f", recent->return_mean);
     if (recent->count > 0 && pawl_run_figures_sum(figures, "actor.successes").count > 0)
         fprintf(out, "  success %.2f", (double)recent->success_count / recent->count);
-    print_learning(progress, figures, out);
+    print_learning(progress, figures, left, out);
     if (learner_fill.gauge_count > 0 && learner_fill.gauge_max > fill.gauge_max)
         fill = learner_fill;
-    if (fill.gauge_count > 0)
+    if (fill.gauge_count > 0 && left < LEAVE_RING)
         fprintf(out, "  ring %.0f %%", 100.0 * fill.gauge_max);
-    if (version.gauge_count > 0)
+    if (version.gauge_count > 0 && left < LEAVE_VERSION)
         fprintf(out, "  version %.0f", version.gauge_max);
-    fprintf(out, "  misses %" PRIu64,
-            pawl_run_figures_sum(figures, "actor.deadline_misses").count);
+    uint64_t miss_count = pawl_run_figures_sum(figures, "actor.deadline_misses").count;
+    if (miss_count > 0 || left < LEAVE_NO_MISSES)
+        fprintf(out, "  misses %" PRIu64, miss_count);
     print_if_any(out, "clamped", pawl_run_figures_sum(figures, "actor.actions_clamped").count);
     print_if_any(out, "held", pawl_run_figures_sum(figures, "actor.actions_held").count);
     print_if_any(out, "dropped", pawl_run_figures_sum(figures, "actor.records_dropped").count);
     print_if_any(out, "gaps", pawl_run_figures_sum(figures, "learner.sequence_gaps").count);
-    fputc('\n', out);
+}
+
+void pawl_run_progress_print(const struct pawl_run_progress *progress,
+                             const struct pawl_run_figures *figures,
+                             const struct pawl_run_progress_recent *recent, uint64_t now_ns,
+                             uint32_t width, FILE *out)
+{
+    char line[512];
+    for (int left = LEAVE_NOTHING; left < LEAVE_LAST; left++) {
+        FILE *text = fmemopen(line, sizeof(line), "w");
+        if (!text)
+            return;
+        print_line(progress, figures, recent, now_ns, (enum leave_out)left, text);
+        fclose(text);
+        line[sizeof(line) - 1] = '\0';
+        if (width == 0 || strlen(line) <= width)
+            break;
+    }
+    fprintf(out, "%s\n", line);
 }

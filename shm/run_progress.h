@@ -73,10 +73,11 @@ double pawl_run_progress_ratio(const struct pawl_run_progress *progress);
 /* "4.9 k", "312". Returns text. */
 const char *pawl_run_progress_number(double number, char text[PAWL_RUN_PROGRESS_TEXT_BYTES]);
 
-/* The line of a period, with its newline. */
+/* The line of a period, with its newline. width: of the terminal, in columns, which what counts
+ * least is left out for; 0: there is none. */
 void pawl_run_progress_print(const struct pawl_run_progress *progress,
                              const struct pawl_run_figures *figures,
                              const struct pawl_run_progress_recent *recent, uint64_t now_ns,
-                             FILE *out);
+                             uint32_t width, FILE *out);
 
 #endif

@@ -41,5 +41,16 @@ START_TEST(a_learner_alone_says_that_it_waits_for_actors)
 }
 END_TEST
 
-PAWL_TEST_MAIN("run_says", steps_beyond_the_goal_are_not_counted,
+START_TEST(the_memory_is_told_before_the_first_period)
+{
+    run_pawl(0, "", "train run.toml run.steps=2500 env.target_hz=1000 log.period_s=0.1");
+    const char *memory = strstr(shell_text, "\nmemory      ");
+    const char *period = strstr(shell_text, "/s (10 s)");
+    ck_assert_msg(memory && period && memory < period, "%s", shell_text);
+    scratch_close(&scratch);
+}
+END_TEST
+
+PAWL_TEST_MAIN("run_says", the_memory_is_told_before_the_first_period,
+               steps_beyond_the_goal_are_not_counted,
                a_learner_alone_says_that_it_waits_for_actors)

@@ -213,7 +213,8 @@ END_TEST
 
 START_TEST(gradients_of_plain_networks_are_autograds)
 {
-    CHECK(false, -1.0, "policy.sac.compat=fixed", "policy.sac.network=plain");
+    CHECK(false, -1.0, "policy.sac.compat=fixed", "policy.sac.network=plain",
+          "policy.sac.latent_dim=256");
 }
 END_TEST
 

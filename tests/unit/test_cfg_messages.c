@@ -38,6 +38,7 @@ static const struct message_case cases[] = {
          "     |            ^^^^\n"
          "  nearest: 1024\n"
          "command line: error: '--env.fps=ten' is not a number (hz)\n"
+         "  allowed 0.1 or more hz, default 10\n"
          "3 errors; nothing was started.   see: pawl config schema ring\n"},
     {.about = "unknown key, nothing near",
      .file = "[ring]\n"

@@ -246,6 +246,7 @@ static const struct message_case cases[] = {
      .environment = {"PAWL__ENV__FPS=ten"},
      .message =
          "environment: error: 'PAWL__ENV__FPS=ten' is not a number (hz)\n"
+         "  allowed 0.1 or more hz, default 10\n"
          "1 error; nothing was started.   see: pawl config schema env\n"},
     {.about = "environment: unknown key",
      .environment = {"PAWL__ENV__FSP=10"},
@@ -257,7 +258,9 @@ static const struct message_case cases[] = {
      .environment = {"PAWL__RING__BATCH=0", "PAWL__ENV__FPS=0"},
      .message =
          "environment: error: 'PAWL__ENV__FPS=0' must be at least 0.1, got 0\n"
+         "  default 10\n"
          "environment: error: 'PAWL__RING__BATCH=0' must be at least 1, got 0\n"
+         "  default 64\n"
          "2 errors; nothing was started.   see: pawl config schema env\n"},
     {.about = "word: unknown key",
      .words = {"--polcy.type=sac"},
@@ -285,11 +288,13 @@ static const struct message_case cases[] = {
      .words = {"--ring.batch", "few"},
      .message =
          "command line: error: '--ring.batch few' is not a whole number (steps)\n"
+         "  allowed 1 or more steps, default 64\n"
          "1 error; nothing was started.   see: pawl config schema ring\n"},
     {.about = "word: empty",
      .words = {"ring.batch="},
      .message =
          "command line: error: 'ring.batch=' is not a whole number (steps)\n"
+         "  allowed 1 or more steps, default 64\n"
          "1 error; nothing was started.   see: pawl config schema ring\n"},
     {.about = "word: bad TOML",
      .words = {"--policy.sac.hidden=[256,,]"},
@@ -311,11 +316,19 @@ static const struct message_case cases[] = {
      .words = {"policy.sac.hidden=[256, true]"},
      .message =
          "command line: error: 'policy.sac.hidden=[256, true]' is not a list of whole numbers\n"
+         "  allowed list of 1 .. 65536, not empty, default [256, 256]\n"
+         "1 error; nothing was started.   see: pawl config schema policy.sac\n"},
+    {.about = "word: a list without brackets",
+     .words = {"policy.sac.hidden=64,64"},
+     .message =
+         "command line: error: 'policy.sac.hidden=64,64' is not a list of whole numbers\n"
+         "  a list has brackets: [64,64]\n"
          "1 error; nothing was started.   see: pawl config schema policy.sac\n"},
     {.about = "word: not a bool",
      .words = {"env.render=1"},
      .message =
          "command line: error: 'env.render=1' is not true or false\n"
+         "  default false\n"
          "1 error; nothing was started.   see: pawl config schema env\n"},
     {.about = "word: not a choice",
      .words = {"policy.type=sca"},
@@ -333,6 +346,7 @@ static const struct message_case cases[] = {
      .words = {"env.name=\377"},
      .message =
          "command line: error: 'env.name=?' must be UTF-8\n"
+         "  default \"cube\"\n"
          "1 error; nothing was started.   see: pawl config schema env\n"},
     {.about = "not UTF-8",
      .file = "[env]\n"
@@ -423,7 +437,9 @@ static const struct message_case cases[] = {
          "     |         ^\n"
          "  default 64\n"
          "environment: error: 'PAWL__ENV__RENDER=maybe' is not true or false\n"
+         "  default false\n"
          "command line: error: 'policy.sac.discount=2' must be between 0 and 1, got 2\n"
+         "  default 0.99\n"
          "3 errors; nothing was started.   see: pawl config schema ring\n"},
 };
 /* clang-format on */

@@ -260,6 +260,10 @@ START_TEST(a_key_without_its_table_is_answered_with_the_whole_key)
                  "file is written ./xyzzy=3\n");
     assert_runs("pawl train ./seed=3", "train: ./seed=3");
     assert_runs("pawl train -- seed=3", "train: seed=3");
+    assert_wrong("pawl train x run.seed",
+                 "pawl train: 'run.seed' is a key and has no value: run.seed=VALUE (a file is "
+                 "written ./run.seed)\n");
+    assert_runs("pawl train ./run.seed", "train: ./run.seed");
 }
 END_TEST
 

@@ -233,6 +233,9 @@ START_TEST(a_waiting_record_has_an_age_and_two_looks_have_a_rate)
     ck_assert(ring()->rate_hz > 0);
     ck_assert(ring()->bytes_hz > 63 * ring()->rate_hz);
     ck_assert(ring()->blocked_share == 0);
+    for (uint32_t i = 0; i < e.inspect.segment_count; i++)
+        e.inspect.segments[i].ring.blocked_share = 1.012; /* its two clocks differ */
+    ck_assert_ptr_nonnull(strstr(printed(false), " 100.0 %\n"));
     close_example();
 }
 END_TEST

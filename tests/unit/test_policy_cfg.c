@@ -19,6 +19,7 @@ static const struct message_case cases[] = {
      .words = {"policy.sac.std_min=0"},
      .message =
          "command line: error: 'policy.sac.std_min=0' must be between 1e-30 and 1000000, got 0\n"
+         "  default 1e-5\n"
          "1 error; nothing was started.   see: pawl config schema policy.sac\n"},
     {.about = "an activation behind a layer that has none",
      .file = "[policy.sac]\n"

@@ -114,7 +114,7 @@ static bool line_has(const char *wanted)
     ck_assert_ptr_nonnull(out);
     pawl_run_figures_update(&figures, &table);
     pawl_run_progress_start(&progress, &figures, 1);
-    pawl_run_progress_print(&progress, &figures, &none, 1, out);
+    pawl_run_progress_print(&progress, &figures, &none, 1, 0, out);
     fclose(out);
     return strstr(text, wanted) != NULL;
 }

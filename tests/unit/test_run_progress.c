@@ -105,7 +105,7 @@ START_TEST(a_line_says_what_there_is)
     figures.actor_counts[PAWL_ACTOR_STAT_ACTIONS_CLAMPED] = 3;
     pass(1500);
     pawl_run_progress_print(&progress, &figures, &(struct pawl_run_progress_recent){0}, now_ns,
-                            out);
+                            0, out);
     fclose(out);
     ck_assert_str_eq(text, "     1 s  1.5 k steps  1.5 k/s (10 s)  1.5 k/s (60 s)  episodes 7  "
                            "misses 0  clamped 3\n");
@@ -127,11 +127,18 @@ START_TEST(a_line_of_a_run_that_learns_says_how)
         pass(100);
     }
     figures.actor_counts[PAWL_ACTOR_STAT_SUCCESSES] = 15;
-    pawl_run_progress_print(&progress, &figures, &recent, now_ns, out);
+    pawl_run_progress_print(&progress, &figures, &recent, now_ns, 0, out);
+    pawl_run_progress_print(&progress, &figures, &recent, now_ns, 120, out);
+    pawl_run_progress_print(&progress, &figures, &recent, now_ns, 80, out);
     fclose(out);
     ck_assert_str_eq(text, "    12 s  1.2 k steps  100/s (10 s)  100/s (60 s)  episodes 0  "
                            "return -214.2  success 0.75  updates 1.4 k  140/s  ratio 2.00  "
-                           "misses 0\n");
+                           "misses 0\n"
+                           "    12 s  1.2 k steps  100/s (10 s)  episodes 0  "
+                           "return -214.2  success 0.75  updates 1.4 k  140/s  ratio 2.00  "
+                           "misses 0\n"
+                           "    12 s  1.2 k steps  100/s (10 s)  episodes 0  "
+                           "return -214.2  success 0.75  updates 1.4 k  140/s\n");
     free(text);
 }
 END_TEST
