@@ -2,8 +2,8 @@
  * environment "dummy" (18 observations, 4 actions), SAC with two layers of 256, batches of 256,
  * an update for each step, all else as by default, whose learner is this program: the
  * product's, with a clock around each update and each batch. Between blocks of updates it makes
- * updates of a second trainer that are fed for nothing, and replays their products. Processor
- * time of the process, medians over blocks; the replays are not in it.
+ * updates of a second trainer that are fed for nothing, replays their products, and publishes.
+ * Processor time of the process, medians over blocks; what is done between them is not in it.
  *
  *     learner_updates_per_s         of the whole loop
  *     learner_bare_updates_per_s    of the second trainer
@@ -37,6 +37,7 @@
 #define BLOCK_COUNT  16                   /* the first is not counted */
 #define UPDATE_COUNT 100                  /* in a block */
 #define BARE_COUNT   20                   /* behind it */
+#define EXTRA_COUNT  5                    /* publications, likewise */
 #define START_STEPS  500
 #define RUN_GUARD_S  600
 
@@ -69,7 +70,8 @@ static struct {
 static struct {
     double all[BLOCK_COUNT], update[BLOCK_COUNT], fill[BLOCK_COUNT], bare[BLOCK_COUNT],
         products[BLOCK_COUNT], over_bare[BLOCK_COUNT];
-} took_ns; /* by block, for one update */
+    double publish[BLOCK_COUNT]; /* a publication */
+} took_ns;                       /* by block, for one update */
 
 static int timed_fill(void *arg, struct pawl_batch *batch, uint64_t draw, struct pawl_err *err)
 {
@@ -105,8 +107,9 @@ static void print_figures(void)
     pawl_hist_read(at.learner->stats.hists[PAWL_LEARNER_STAT_PUBLISH_NS], &publish);
     double all_us = median(took_ns.all) * 1e-3, update_us = median(took_ns.update) * 1e-3;
     double fill_us = median(took_ns.fill) * 1e-3, products_us = median(took_ns.products) * 1e-3;
-    double publish_us = (double)pawl_hist_percentile(&publish, 50.0) * 1e-3 *
-                        (double)publish.count / (BLOCK_COUNT * UPDATE_COUNT);
+    double publish_us = median(took_ns.publish) * 1e-3 *
+                        (double)(publish.count - BLOCK_COUNT * EXTRA_COUNT) /
+                        (BLOCK_COUNT * UPDATE_COUNT);
 
     if (!freopen(getenv(FIGURES_ENV), "w", stdout))
         exit(1);
@@ -143,6 +146,16 @@ static void run_bare(double *bare_ns, double *products_ns)
     }
 }
 
+/* A publication, now and not when the next one is due. */
+static double published_ns(void)
+{
+    struct pawl_err err = {0};
+    double began_ns = processor_ns();
+    for (size_t i = 0; i < EXTRA_COUNT; i++)
+        demand(pawl_learner_publish(at.learner, &err), &err);
+    return (processor_ns() - began_ns) / EXTRA_COUNT;
+}
+
 static void end_block(void)
 {
     size_t block = at.block_count++;
@@ -152,6 +165,7 @@ static void end_block(void)
     took_ns.update[block] = at.update_ns / UPDATE_COUNT;
     took_ns.fill[block] = at.fill_ns / UPDATE_COUNT;
     run_bare(&took_ns.bare[block], &took_ns.products[block]);
+    took_ns.publish[block] = published_ns();
     took_ns.over_bare[block] = took_ns.bare[block] / took_ns.all[block];
     if (block + 1 == BLOCK_COUNT)
         print_figures();
@@ -230,7 +244,24 @@ static int remove_one(const char *path, const struct stat *info, int type, struc
     return remove(path);
 }
 
-static void run_and_print(const char *folder)
+static char folder[] = "/tmp/pawl-bench-learner-XXXXXX";
+
+static void remove_folder(void)
+{
+    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void check_end(const struct pawl_proc_exit *how)
+{
+    char text[64];
+    struct pawl_err err = {0};
+    if (how->signal != 0 || how->code != 0)
+        demand(pawl_err_set(&err, ECHILD, "the run has ended with %s",
+                            pawl_proc_exit_text(how, text, sizeof(text))),
+               &err);
+}
+
+static void run_and_print(void)
 {
     char self[PATH_MAX] = "", path[PATH_MAX], dir[PATH_MAX], steps[64];
     const char *argv[] = {"pawl",
@@ -274,6 +305,7 @@ static void run_and_print(const char *folder)
     demand(pawl_proc_start(&proc, &cfg, &err), &err);
     demand(pawl_proc_wait(&proc, pawl_clock_now_ns() + RUN_GUARD_S * PAWL_NS_PER_S, &err),
            &err);
+    check_end(&proc.exit);
     pawl_proc_close(&proc);
     close(out);
 
@@ -288,7 +320,6 @@ static void run_and_print(const char *folder)
 
 int main(int argc, char **argv)
 {
-    static char folder[] = "/tmp/pawl-bench-learner-XXXXXX";
     const char *config = NULL, *hub_fd = NULL;
 
     for (int i = 1; i + 1 < argc; i++) {
@@ -297,9 +328,8 @@ int main(int argc, char **argv)
     }
     if (config && hub_fd)
         return be_the_learner(config, atoi(hub_fd));
-    if (!mkdtemp(folder))
+    if (!mkdtemp(folder) || atexit(remove_folder) != 0)
         return 1;
-    run_and_print(folder);
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    run_and_print();
     return 0;
 }
