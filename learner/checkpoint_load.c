@@ -232,8 +232,9 @@ static int check(const struct load *load, const struct pawl_tensor *tensor,
     char here[SHAPE_BYTES], there[SHAPE_BYTES];
     if (stored->dtype != tensor->dtype || stored->rank != tensor->rank ||
         memcmp(stored->shape, tensor->shape, tensor->rank * sizeof(tensor->shape[0])) != 0)
-        return pawl_err_set(err, EINVAL, "%s: %s is %s, this configuration has %s", load->path,
-                            tensor->name, shape_text(stored, there), shape_text(tensor, here));
+        return pawl_err_set(
+            err, EINVAL, "%s: %s is %s, this configuration has %s; " PAWL_CHECKPOINT_UNFIT,
+            load->path, tensor->name, shape_text(stored, there), shape_text(tensor, here));
     if (!pawl_numbers_are_finite(stored->dtype, stored->data, pawl_tensor_count(stored)))
         return pawl_err_set(err, EINVAL, "%s: %s has a number that is not finite", load->path,
                             tensor->name);

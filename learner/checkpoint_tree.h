@@ -74,6 +74,11 @@ int pawl_checkpoint_tree_snap(struct pawl_checkpoint_tree *tree,
 
 void pawl_checkpoint_tree_close(struct pawl_checkpoint_tree *tree);
 
+/* Where the networks here are not those of a checkpoint. */
+#define PAWL_CHECKPOINT_UNFIT                                                                  \
+    "its networks are others: policy.sac.hidden, latent_dim or network, or the fields of "     \
+    "env.type are not as in its pretrained_model/config.json; leave such keys out"
+
 enum pawl_checkpoint_origin {
     PAWL_CHECKPOINT_OURS,    /* every tensor of the table, no other, pawl.json */
     PAWL_CHECKPOINT_FOREIGN, /* another run's, or LeRobot's: `_orig_mod.`, aliases, and of

@@ -92,6 +92,7 @@ struct eval {
     double return_mean, return_m2, return_min, return_max; /* m2: sum of squared differences */
     uint64_t length_min, length_max;
     uint64_t took_ns;
+    bool is_unfit; /* the checkpoint is of another configuration */
 };
 
 static int take_episode(void *context, const struct pawl_play_episode *episode,
@@ -212,11 +213,12 @@ static int print_json(const struct eval *eval)
 static int play(struct eval *eval, struct pawl_err *err)
 {
     struct pawl_weights weights = {0};
-    struct pawl_play *play;
+    struct pawl_play *play = NULL;
 
     int code = pawl_play_open(&play, eval->play, err);
     if (code == 0)
         code = pawl_weights_open(&weights, eval->target->model, play->policy, err);
+    eval->is_unfit = play && code == -EINVAL;
     if (code == 0 && play->policy->ops->manifest)
         code = play->policy->ops->bind(play->policy, weights.tensors, weights.count, err);
     uint64_t start_ns = pawl_clock_now_ns();
@@ -252,7 +254,9 @@ static int evaluate(struct pawl_cli *cli, const struct pawl_eval_target *target,
         else
             print_text(&eval);
     }
-    return code ? pawl_cli_fail(cli, pawl_eval_exit_code(code), "%s", err.text) : exit_code;
+    if (code != 0)
+        exit_code = eval.is_unfit ? PAWL_EXIT_USAGE : pawl_eval_exit_code(code);
+    return code ? pawl_cli_fail(cli, exit_code, "%s", err.text) : exit_code;
 }
 
 static int run_eval(struct pawl_cli *cli, int argc, char **argv)
@@ -305,8 +309,9 @@ const struct pawl_cli_verb pawl_verb_eval = {
         "env.lanes play them. Printed are the mean return with its 95 % interval (Student's "
         "t), the share of successes with Wilson's, lengths and speed.\n"
         "\n"
-        "Exit codes: 0 done, 1 failed (no valid checkpoint, or one that does not fit the "
-        "configuration), 2 the line or the configuration is wrong, 3 a device is missing, 130 "
-        "stopped: what had ended is printed.",
+        "Exit codes: 0 done, 1 failed (no valid checkpoint), 2 the line or the configuration "
+        "is "
+        "wrong, or not the checkpoint's, 3 a device is missing, 130 stopped: what had ended is "
+        "printed.",
     .run = run_eval,
 };

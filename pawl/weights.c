@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "learner/checkpoint_tree.h"
 #include "runtime/file.h"
 #include "runtime/safetensors.h"
 
@@ -49,7 +50,7 @@ static int check_finite(const struct pawl_tensor *tensor, const char *path,
     size_t count = tensor->dtype == PAWL_F32 ? tensor_bytes(tensor) / sizeof(float) : 0;
     for (size_t i = 0; i < count; i++)
         if (!isfinite(numbers[i]))
-            return pawl_err_set(err, EINVAL, "%s: actor.%s: number %zu is %g, must be finite",
+            return pawl_err_set(err, EBADMSG, "%s: actor.%s: number %zu is %g, must be finite",
                                 path, tensor->name, i, (double)numbers[i]);
     return 0;
 }
@@ -67,16 +68,14 @@ static int take(struct pawl_weights *weights, size_t index, unsigned char *room,
         return 0;
     }
     if (!found)
-        return pawl_err_set(err, ENOENT,
-                            "%s: no tensor actor.%s: the policy of this configuration is not "
-                            "the one that was trained",
-                            path, tensor->name);
+        return pawl_err_set(err, EINVAL, "%s: no tensor actor.%s; " PAWL_CHECKPOINT_UNFIT, path,
+                            tensor->name);
     struct pawl_tensor wanted = *tensor, given = *found;
     const void *data;
     memcpy(given.name, wanted.name, sizeof(given.name));
-    int code = pawl_policy_match(&wanted, 1, &given, 1, &data, err);
-    if (code != 0)
-        return pawl_err_wrap(err, "%s", path);
+    struct pawl_err why = {0};
+    if (pawl_policy_match(&wanted, 1, &given, 1, &data, &why) != 0)
+        return pawl_err_set(err, EINVAL, "%s: %s; " PAWL_CHECKPOINT_UNFIT, path, why.text);
     memcpy(room, found->data, tensor_bytes(tensor));
     return check_finite(tensor, path, err);
 }

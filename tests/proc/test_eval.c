@@ -175,10 +175,11 @@ END_TEST
 START_TEST(what_does_not_fit_is_named_with_the_file)
 {
     open_run(20.0f);
-    assert_prints("eval run/checkpoints/000005 policy.sac.hidden='[16]'", 1,
+    assert_prints("eval run/checkpoints/000005 policy.sac.hidden='[16]'", 2,
                   "model.safetensors: tensor 'network.net.0.weight'");
-    assert_prints("eval run/checkpoints/000005 policy.sac.hidden='[8, 8]'", 1,
+    assert_prints("eval run/checkpoints/000005 policy.sac.hidden='[8, 8]'", 2,
                   "model.safetensors: no tensor actor.network.net.3.weight");
+    ck_assert_ptr_nonnull(strstr(shell_text, "; its networks are others: policy.sac.hidden"));
     write_model(
         scratch_path(&scratch, "run/checkpoints/000005/pretrained_model/model.safetensors"),
         NAN);
