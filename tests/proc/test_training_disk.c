@@ -111,10 +111,28 @@ START_TEST(the_last_checkpoint_of_a_run_is_tried_again)
 }
 END_TEST
 
+/* The folders of both journals are made, too. Each would be tried again by itself, but later.
+ */
+START_TEST(a_run_that_ends_just_after_its_checkpoints_could_not_be_looked_at_saves_the_last)
+{
+    learn_begin(PROGRAM, CONFIG_AT_END);
+    learner_rig_start(&rig, NULL);
+    learn_until(160);
+    kill(rig.learner.pid, SIGKILL);
+    LEARNER_RIG_UNTIL(&rig, learner_rig_has_ended(&rig));
+    pawl_proc_close(&rig.learner);
+    learner_rig_start(&rig, "io.mkdir:error=EIO@1;io.mkdir:error=EIO@2;io.mkdir:error=EIO@3");
+    LEARNER_RIG_UNTIL(&rig, is_in_log("checkpoint failed"));
+    learn_end();
+    learner_rig_close(&rig);
+}
+END_TEST
+
 PAWL_TEST_MAIN("training_disk", a_full_disk_stops_nothing,
                a_folder_that_becomes_read_only_stops_nothing,
                at_an_orderly_end_a_disk_that_fails_is_an_error_and_the_last_checkpoint_stays,
-               the_last_checkpoint_of_a_run_is_tried_again)
+               the_last_checkpoint_of_a_run_is_tried_again,
+               a_run_that_ends_just_after_its_checkpoints_could_not_be_looked_at_saves_the_last)
 
 #else
 
