@@ -119,8 +119,9 @@ static int name_owner(int fd, const char *path, struct pawl_err *err)
                             "%s is still in use: %s has ended, and what it started is about to "
                             "end too; try again in some seconds",
                             path, owner);
-    return pawl_err_set(err, EBUSY, "%s is in use by %s", path,
-                        owner[0] ? owner : "a process that has not yet said its name");
+    return pawl_err_set(err, EBUSY,
+                        "%s is in use by %s; wait for its end, or stop it (Ctrl-C, SIGTERM)",
+                        path, owner[0] ? owner : "a process that has not yet said its name");
 }
 
 /* Relative to the folder, so that what is locked is in what was checked. */
