@@ -159,7 +159,7 @@ static int check_device(const struct pawl_training *training, struct pawl_err *e
         pawl_door_engine("cuda", (uint32_t)cfg->threads, &why))
         return 0;
     pawl_cfg_origin(training->setup.cfg, "learner.device", origin, sizeof(origin));
-    return pawl_err_set(err, why.code,
+    return pawl_err_set(err, why.code == ENOENT ? ENODEV : why.code,
                         "learner.device = \"cuda\" (%s): %s; " PAWL_LEARNER_DEVICE_WAY_OUT,
                         origin, why.text);
 }
