@@ -95,7 +95,7 @@ static void describe(void *library)
 static int load(uint32_t thread_count, struct pawl_err *err)
 {
     /* The user's, or what pawl_door_blas_prepare() has found; only then the system's choice. */
-    const char *asked = getenv(PAWL_BLAS_ENV);
+    const char *asked = pawl_door_blas_asked();
     const struct {
         const char *name;
         int flags;
@@ -137,7 +137,7 @@ static int load(uint32_t thread_count, struct pawl_err *err)
 /* Before a library is loaded, which costs time. */
 static bool is_looked_for(const struct pawl_cpu_kernels *kernels, uint32_t thread_count)
 {
-    return kernels->is_blas_better || thread_count != 1 || getenv(PAWL_BLAS_ENV);
+    return kernels->is_blas_better || thread_count != 1 || pawl_door_blas_asked();
 }
 
 bool pawl_blas_is_taken(const struct pawl_blas *blas, const struct pawl_cpu_kernels *kernels,
@@ -145,7 +145,7 @@ bool pawl_blas_is_taken(const struct pawl_blas *blas, const struct pawl_cpu_kern
 {
     if (!blas || !is_looked_for(kernels, thread_count))
         return false;
-    return getenv(PAWL_BLAS_ENV) || blas->flavour != PAWL_BLAS_REFERENCE;
+    return pawl_door_blas_asked() || blas->flavour != PAWL_BLAS_REFERENCE;
 }
 
 const struct pawl_blas *pawl_blas_open(uint32_t thread_count, struct pawl_err *err)
@@ -171,7 +171,7 @@ int pawl_blas_choose(const struct pawl_blas **blas, const struct pawl_cpu_kernel
     if (!is_looked_for(kernels, thread_count))
         return 0;
     const struct pawl_blas *opened = pawl_blas_open(thread_count, &why);
-    if (!opened && getenv(PAWL_BLAS_ENV))
+    if (!opened && pawl_door_blas_asked())
         return pawl_err_set(err, why.code, "%s", why.text);
     if (pawl_blas_is_taken(opened, kernels, thread_count))
         *blas = opened;

@@ -13,9 +13,15 @@
 #define MMAP_THRESHOLD_BYTES (32 << 20)
 #define TRIM_THRESHOLD_BYTES (1 << 30)
 
-static void load_best(void)
+const char *pawl_door_blas_asked(void)
 {
     const char *asked = getenv(PAWL_BLAS_ENV);
+    return asked && asked[0] ? asked : NULL;
+}
+
+static void load_best(void)
+{
+    const char *asked = pawl_door_blas_asked();
     if (asked) {
         dlopen(asked, RTLD_NOW | RTLD_GLOBAL);
         return;

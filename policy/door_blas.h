@@ -13,6 +13,9 @@
 /* The path of a library to take instead, for comparisons. */
 #define PAWL_BLAS_ENV "PAWL_BLAS"
 
+/* What it says; NULL when it is not set, or empty. */
+const char *pawl_door_blas_asked(void);
+
 /* Before the first library that computes is loaded: number of threads (0: as the environment
  * has it) and the BLAS. What is not there is not an error. */
 void pawl_door_blas_prepare(uint32_t thread_count);

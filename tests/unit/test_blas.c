@@ -91,6 +91,7 @@ START_TEST(a_library_is_taken_where_kernels_are_not_better_for_more_threads_and_
 {
     const struct pawl_cpu_kernels good = {.is_blas_better = false};
     const struct pawl_cpu_kernels poor = {.is_blas_better = true};
+    setenv(PAWL_BLAS_ENV, "", 1); /* as if it were not set */
     const struct pawl_blas *blas = opened(1);
     ck_assert(!pawl_blas_is_taken(blas, &good, 1));
     ck_assert(pawl_blas_is_taken(blas, &good, 2));
