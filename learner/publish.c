@@ -7,6 +7,7 @@
 #include "policy/trainer.h"
 #include "runtime/fault.h"
 #include "runtime/log.h"
+#include "runtime/numbers.h"
 
 static int add_tensors(struct pawl_publisher *publisher, struct pawl_err *err)
 {
@@ -97,15 +98,6 @@ void pawl_publisher_remove(struct pawl_publisher *publisher, uint32_t index)
     publisher->readers[index] = 0;
 }
 
-/* x - x is 0 for every number, and none for the others. */
-static bool is_finite(const float *values, size_t count)
-{
-    float sum = 0.0f;
-    for (size_t i = 0; i < count; i++)
-        sum += values[i] - values[i];
-    return sum == 0.0f;
-}
-
 /* The trainer's parameters as of now; false when one is no number. */
 static bool take_parameters(struct pawl_publisher *publisher)
 {
@@ -113,7 +105,8 @@ static bool take_parameters(struct pawl_publisher *publisher)
         const struct pawl_manifest_tensor *tensor = &publisher->manifest.tensors[i];
         unsigned char *data = publisher->blob + tensor->offset_bytes;
         publisher->cfg.ops->trainer->publish(publisher->cfg.trainer, i, data);
-        if (is_finite((const float *)(const void *)data, tensor->size_bytes / sizeof(float)))
+        if (pawl_numbers_are_finite(tensor->dtype, data,
+                                    tensor->size_bytes / pawl_dtype_bytes(tensor->dtype)))
             continue;
         publisher->refused_count++;
         pawl_log_error("parameters not published: a number is none", "tensor=%s times=%llu",

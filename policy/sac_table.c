@@ -102,10 +102,8 @@ void pawl_sac_table_close(struct pawl_sac_table *table)
 static int check_finite(const struct pawl_tensor *tensor, struct pawl_err *err)
 {
     const float *data = tensor->data;
-    size_t count = 1;
+    uint64_t count = pawl_tensor_count(tensor);
 
-    for (uint32_t i = 0; i < tensor->rank; i++)
-        count *= tensor->shape[i];
     for (size_t i = 0; tensor->dtype == PAWL_F32 && i < count; i++)
         if (!isfinite(data[i]))
             return pawl_err_set(err, EINVAL, "tensor '%s': number %zu is %g", tensor->name, i,
